@@ -1,0 +1,45 @@
+# `make run` and `make test` each set up what they need; nothing else is needed than Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test quick check bench lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+# Once made it is left alone until the lock changes.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Rebento needs Python 3.11 or newer; set PYTHON=" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/pip install --quiet "$$(grep -o '^uv==[0-9.]*' requirements.lock)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: .venv/ready  ## train a first model where there is none, serve it, say what runs where
+	$(BIN)/rebento up
+
+test: .venv/ready  ## every test, the slow journeys too
+	$(BIN)/pytest -n auto --dist loadgroup -p no:cacheprovider
+
+quick: .venv/ready  ## the tests that take seconds
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not docker"
+
+check: .venv/ready  ## formatter, linter, strict types, import directions, all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
+	$(BIN)/python -m benchmarks.serving
+
+lock: .venv/ready  ## resolve the lock files anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --extra training --extra reporting --extra dev pyproject.toml -o requirements.lock
+	grep -E '^[a-z0-9]' requirements.lock | sed 's/ *\\$$//' > .venv/constraints.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  -c .venv/constraints.txt pyproject.toml -o requirements-serving.lock
+
+clean:  ## remove the environment and caches, never var/
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""The words and rules of Rebento: pure, standard library and numpy only."""

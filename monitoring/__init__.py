@@ -1,0 +1,1 @@
+"""Metric names, units and help texts, in one place."""

@@ -1,0 +1,87 @@
+"""What the engine hands over, written in the words of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from loop.holdout import is_holdout
+from storage.database import Database
+from storage.feedback import Feedback, record_feedback
+from storage.predictions import Prediction, record_predictions
+
+from runner.feedback import FeedbackCall
+from runner.journal import PredictionBatch
+from runner.package import PackageInfo
+
+
+class Store:
+    """Writes what the engine hands over, in the words of the tables."""
+
+    def __init__(self, database: Database, info: PackageInfo, fed_back: Callable[[str, int], None]) -> None:
+        self._database = database
+        self._info = info
+        self._fed_back = fed_back
+
+    def write(
+        self, batches: Sequence[PredictionBatch], calls: Sequence[FeedbackCall]
+    ) -> list[dict[str, Any]]:
+        """Stores answers and feedback in one transaction, durable where there is feedback."""
+        predictions = [row for batch in batches for row in self._predictions(batch, "request")]
+        with self._database.writing(durable=bool(calls)) as connection:
+            if predictions:
+                record_predictions(connection, predictions, self._info.k)
+            receipts = [
+                record_feedback(connection, self._info.use_case, self._feedback(call), self._info.k)
+                for call in calls
+            ]
+        for call, receipt in zip(calls, receipts, strict=True):
+            whole = len(call.whole.ids) if call.whole else 0
+            self._fed_back("whole", whole)
+            self._fed_back("pending", receipt.pending)
+            self._fed_back("joined", receipt.accepted - receipt.pending - whole)
+        return [
+            {
+                "accepted": receipt.accepted,
+                "pending": receipt.pending,
+                "production_rows": receipt.production_rows,
+                "training_run": receipt.training_run,
+            }
+            for receipt in receipts
+        ]
+
+    def _predictions(self, batch: PredictionBatch, origin: str) -> list[Prediction]:
+        info = self._info
+        return [
+            Prediction(
+                prediction_id=prediction_id,
+                use_case=info.use_case,
+                bento=info.bento,
+                predicted_at_ms=batch.predicted_at_ms,
+                row_json=orjson.dumps(batch.rows[i]).decode(),
+                vector=batch.vectors[i].tobytes(),
+                label=batch.labels[i],
+                probabilities_json=orjson.dumps(batch.probabilities[i]).decode(),
+                confidence=max(batch.probabilities[i].values()),
+                entity_id=batch.entity_ids[i],
+                event_time=batch.event_times[i],
+                origin=origin,
+                is_holdout=is_holdout(batch.entity_ids[i] or prediction_id, info.holdout, info.use_case),
+            )
+            for i, prediction_id in enumerate(batch.ids)
+        ]
+
+    def _feedback(self, call: FeedbackCall) -> list[Feedback]:
+        whole = self._predictions(call.whole, "feedback") if call.whole else []
+        return [
+            Feedback(
+                prediction_id=item.prediction_id,
+                target=item.target,
+                source=item.source,
+                key=item.key,
+                received_at_ms=call.received_at_ms,
+                prediction=None if item.position is None else whole[item.position],
+            )
+            for item in call.items
+        ]

@@ -1,0 +1,142 @@
+"""The Runner: predict, explain, feedback, metrics. All that BentoML loads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.models import BentoModel
+from pydantic import BaseModel, Field
+from storage.database import Database
+
+from loop.refusals import BrokenPackage, StorageUnavailable
+from monitoring.metrics import ServiceMetrics
+from runner.engine import Engine, FeedbackCall, Limits
+from runner.http import Desk, HotRoutes
+from runner.ids import PredictionIds
+from runner.journal import Journal
+from runner.package import Package
+from runner.store import Store
+from runner.worker import CANNOT_SERVE
+from settings import read_settings
+
+log = logging.getLogger("rebento.service")
+
+
+class Arguments(BaseModel):
+    """Fixed when a Bento is built, and kept in its bento.yaml."""
+
+    model: str = Field(description="exact tag of the model: never latest, or an old Bento serves a new model")
+
+
+arguments = bentoml.use_arguments(Arguments)
+# A bare `bentoml serve` runs inside the immutable Bento, where nothing may be written.
+settings = read_settings(default_home=Path.home() / ".rebento")
+metrics = ServiceMetrics()
+desk = Desk(
+    token=settings.api_token,
+    answered=metrics.answered,
+    metrics=lambda: (metrics.text(), metrics.content_type),
+)
+
+
+class PredictAnswer(BaseModel):
+    """The answer to /predict."""
+
+    bento: str
+    predictions: list[dict[str, Any]]
+
+
+class ExplainAnswer(BaseModel):
+    """The answer to /explain."""
+
+    bento: str
+    explanations: list[dict[str, Any]]
+
+
+class FeedbackAnswer(BaseModel):
+    """The answer to /feedback."""
+
+    accepted: int
+    pending: int
+    production_rows: int
+    training_run: str | None
+
+
+def open_package(folder: Path) -> Package:
+    """The package, its golden rows checked. Ends the process with one line where it cannot serve here."""
+    try:
+        package = Package.open(folder)
+        rows = package.check_golden_rows()
+    except BrokenPackage as broken:
+        # A traceback would bury the sentence, and a restart would only repeat it.
+        print(f"rebento: {broken}", file=sys.stderr, flush=True)
+        os._exit(CANNOT_SERVE)
+    log.info("golden rows answered as built bento=%s rows=%d", package.info.bento, rows)
+    return package
+
+
+@bentoml.service(
+    workers=settings.workers,
+    traffic={"timeout": 60},
+    metrics={"enabled": False},  # ours have bounded labels
+    tracing={"excluded_urls": "/predict,/explain,/feedback,/metrics,/livez,/readyz"},
+    logging={"access": {"enabled": False}},
+)
+class Runner:
+    """Answers rows with predictions, and takes the true answers back."""
+
+    model = BentoModel(arguments.model)
+
+    def __init__(self) -> None:
+        package = open_package(Path(str(self.model.path)))
+        info = package.info
+        database = Database.open(settings.database)
+        database.migrate()
+        self._database = database
+        self._journal: Journal[FeedbackCall, dict[str, Any]] = Journal(
+            Store(database, info, metrics.fed_back).write,
+            queue_rows=settings.log_queue_rows,
+            commit_seconds=settings.log_commit_milliseconds / 1000,
+            lost=metrics.log_lost.inc,
+            waiting=metrics.log_waiting.set,
+        )
+        self._engine = Engine(
+            package,
+            PredictionIds(database.secret("prediction_ids"), info.use_case),
+            self._journal,
+            Limits(settings.max_rows, settings.max_body_bytes, settings.max_explain_rows),
+            metrics.predicted,
+        )
+        metrics.serves(info.bento, info.model)
+        desk.engine = self._engine
+
+    @bentoml.api(route="/predict")
+    def predict(self, rows: list[dict[str, Any]]) -> PredictAnswer:
+        """A prediction for each row, with its probabilities and a prediction_id for feedback."""
+        return PredictAnswer(**self._engine.predict(rows))
+
+    @bentoml.api(route="/explain")
+    def explain(self, rows: list[dict[str, Any]]) -> ExplainAnswer:
+        """The columns that moved each answer most, against the values typical of the training rows."""
+        return ExplainAnswer(**self._engine.explain(rows))
+
+    @bentoml.api(route="/feedback")
+    def feedback(self, feedback: list[dict[str, Any]]) -> FeedbackAnswer:
+        """Takes the true answers; they are durable once this answers."""
+        return FeedbackAnswer(**self._engine.feedback(feedback).result())
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Stores what waits."""
+        left = self._journal.close()
+        self._database.close()
+        if left:
+            raise StorageUnavailable(f"{left} predictions could not be logged before the stop")
+
+
+Runner.add_asgi_middleware(HotRoutes, desk=desk)

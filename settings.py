@@ -1,0 +1,87 @@
+"""Every REBENTO_* variable: typed, read once by an entry point, handed on as one frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class SettingsError(ValueError):
+    """One or more REBENTO_* variables are wrong; the text lists all of them."""
+
+
+class Settings(BaseModel):
+    """The settings in force. Each field is the variable REBENTO_<FIELD NAME IN CAPITALS>."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path = Field(Path("var"), description="where all state lives; made absolute")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: an SQLite file under REBENTO_HOME")
+    use_case: str = Field("", description="the use case; empty: the one `rebento init` made current")
+    use_cases: Path = Field(Path("use_cases"), description="folder in which `rebento init` writes use cases")
+    data: Path = Field(Path("data"), description="folder that relative paths in a use case start from")
+    host: str = Field("127.0.0.1", description="address to bind; anything but loopback needs a token")
+    api_port: int = Field(8080, ge=1, le=65535, description="port of the API")
+    web_port: int = Field(8081, ge=1, le=65535, description="port of the web pages")
+    reporting_port: int = Field(8082, ge=1, le=65535, description="port of the Evidently UI")
+    workers: int = Field(1, ge=1, le=256, description="worker processes of the API")
+    api_token: str = Field("", repr=False, description="bearer token that callers must send; empty: none")
+    max_rows: int = Field(10_000, ge=1, description="most rows in one call")
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="most bytes in one call's body")
+    max_explain_rows: int = Field(100, ge=1, description="most rows in one /explain call")
+    log_queue_rows: int = Field(100_000, ge=1, description="predictions held while storage is slow or down")
+    log_commit_milliseconds: int = Field(20, ge=1, le=10_000, description="longest wait before a log commit")
+    drain_seconds: float = Field(30.0, ge=0, description="time a stopping worker has to answer what it holds")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.home / 'rebento.sqlite'}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in ("127.0.0.1", "localhost", "::1") or self.host.startswith("127.")
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make another process read these same settings."""
+        return {f"REBENTO_{name.upper()}": str(value) for name, value in self if str(value)}
+
+
+def read_settings(environ: Mapping[str, str] | None = None, *, default_home: Path | None = None) -> Settings:
+    """Settings from the environment. Raises SettingsError that lists every mistake at once."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, str | Path] = {}
+    if default_home is not None:
+        values["home"] = default_home
+    unknown = []
+    for key, text in environ.items():
+        if not key.startswith("REBENTO_") or key.startswith("REBENTO_TEST_"):
+            continue
+        name = key.removeprefix("REBENTO_").lower()
+        if name not in Settings.model_fields:
+            unknown.append(key)
+        elif text.strip():
+            values[name] = text.strip()
+    mistakes = [f"{key} is not a setting of Rebento (see the table in README.md)" for key in sorted(unknown)]
+    settings = Settings()
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        mistakes += [
+            f"REBENTO_{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg'].lower()}"
+            for item in error.errors()
+        ]
+    if not settings.is_loopback and not settings.api_token:
+        mistakes.append(
+            f"REBENTO_HOST={settings.host} listens beyond this machine: set REBENTO_API_TOKEN as well, "
+            "or leave the host at 127.0.0.1"
+        )
+    if mistakes:
+        raise SettingsError("; ".join(mistakes))
+    absolute = {
+        name: getattr(settings, name).expanduser().absolute() for name in ("home", "use_cases", "data")
+    }
+    return settings.model_copy(update=absolute)

@@ -1,0 +1,114 @@
+"""The parts of a `use_case.yaml`: where rows come from, the embedding, the policy."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Part(BaseModel):
+    """A frozen part of a use case in which an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Join(Part):
+    """Several tables side by side: each row of the first finds its one row in every other."""
+
+    on: str = Field(min_length=1, description="the key column that every table has")
+    tables: tuple[str, ...] = Field(
+        min_length=2, description="CSV or Parquet files; the first gives the rows"
+    )
+
+
+class Snapshot(Part):
+    """The data as known at the end of one day. Without files of its own it has the source's files."""
+
+    date: datetime.date
+    folder: str = Field("", description="folder of this snapshot's files, inside the source's folder")
+    csv: str | None = None
+    parquet: str | None = None
+    join: Join | None = None
+
+    @model_validator(mode="after")
+    def names_at_most_one_kind(self) -> Self:
+        kinds = [kind for kind in ("csv", "parquet", "join") if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"give one of {' and '.join(kinds)}, not both")
+        return self
+
+
+class Source(Part):
+    """Where the rows are: one of csv, parquet, loader or join; or dated snapshots of such files.
+
+    Relative paths start from the data folder (REBENTO_DATA), a loader's file from the use case's folder.
+    """
+
+    folder: str = Field("", description="folder of the files; relative: inside the data folder")
+    csv: str | None = None
+    parquet: str | None = None
+    loader: str | None = Field(None, description="`file.py:function` or `package.module:function`")
+    join: Join | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+
+    @model_validator(mode="after")
+    def names_one_kind(self) -> Self:
+        kinds = [kind for kind in ("csv", "parquet", "loader", "join") if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"give one of {', '.join(kinds)}, not several")
+        if self.loader is not None and self.snapshots:
+            raise ValueError("a loader cannot have snapshots; name csv, parquet or join files")
+        own = [one.csv or one.parquet or one.join for one in self.snapshots]
+        if not kinds and not (own and all(own)):
+            raise ValueError("name one of csv, parquet, loader or join (or give each snapshot its files)")
+        if self.loader is not None and not all(self.loader.rpartition(":")[::2]):
+            raise ValueError(f"loader {self.loader!r} must read `file.py:function` or `module:function`")
+        dates = [one.date for one in self.snapshots]
+        if len(set(dates)) < len(dates):
+            raise ValueError("two snapshots have the same date")
+        return self
+
+
+class Embedding(Part):
+    """How a raw row becomes a vector. `pca` needs `components` or `variance`; `columns` neither."""
+
+    kind: Literal["pca", "columns"] = "pca"
+    components: int | None = Field(None, ge=1, description="dimensions of the vector")
+    variance: float | None = Field(None, gt=0, lt=1, description="share of variance the dimensions must keep")
+
+    @model_validator(mode="after")
+    def is_one_of_three(self) -> Self:
+        given = [name for name in ("components", "variance") if getattr(self, name) is not None]
+        if self.kind == "columns" and given:
+            raise ValueError(f"kind columns takes no {' and no '.join(given)}; remove it or say kind: pca")
+        if self.kind == "pca" and len(given) == 2:
+            raise ValueError("give components or variance, not both")
+        if self.kind == "pca" and not given:
+            raise ValueError("kind pca needs components (a number) or variance (a share below 1)")
+        return self
+
+
+class Policy(Part):
+    """When to retrain, when to promote, how long to remember. Margins are differences of scores, 0 to 1."""
+
+    feedbacks_per_training: int = Field(100, ge=1, description="k: labelled answers that ask for a training")
+    promotion: Literal["automatic", "ask"] = Field(
+        "automatic", description="automatic: a proven challenger is promoted; ask: it waits in Staging"
+    )
+    retention_days: int = Field(90, ge=1, description="days a prediction without feedback is kept")
+    quality_margin: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="how much the metric may fall on older rows before a challenger is kept out",
+    )
+    recall_margin: float = Field(
+        0.05, ge=0, le=1, description="how much the recall of any class may fall in a promotion"
+    )
+    calibration_margin: float = Field(
+        0.05, ge=0, le=1, description="how much the calibration error may rise in a promotion"
+    )
+    drift_share: float = Field(0.3, ge=0, le=1, description="share of drifted columns from which to act")
+    cooldown_minutes: int = Field(10, ge=0, description="shortest time between two promotions")
