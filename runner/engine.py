@@ -115,6 +115,13 @@ class Engine:
 
         Raises InvalidRows, or UnknownPrediction for an invented id; then nothing of the call is stored.
         """
+        call = self.check_feedback(items)
+        if call.whole is not None:
+            self._predicted(call.whole.labels, [max(p.values()) for p in call.whole.probabilities])
+        return self._journal.record(call)
+
+    def check_feedback(self, items: Any) -> FeedbackCall:
+        """The call, its whole rows predicted, and nothing stored. Raises as `feedback` does."""
         if not isinstance(items, list) or not items:
             raise InvalidRows('feedback is empty: send {"feedback": [{"prediction_id": …, "target": …}]}')
         if len(items) > self.limits.rows:
@@ -142,9 +149,7 @@ class Engine:
                 "here; send the prediction_id of an answer of this service, or the whole row",
                 [Problem(i, "prediction_id", "was never given out here") for i in invented[:MOST_PROBLEMS]],
             )
-        if batch is not None:
-            self._predicted(batch.labels, [max(p.values()) for p in batch.probabilities])
-        return self._journal.record(FeedbackCall(placed(parsed, batch), batch, _now_ms()))
+        return FeedbackCall(placed(parsed, batch), batch, _now_ms())
 
     def _check(self, rows: Any, most: int) -> CheckedRows:
         if not isinstance(rows, list):

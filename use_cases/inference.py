@@ -64,9 +64,12 @@ def infer_use_case(
     rows = raw.loc[labels.index].reset_index(drop=True)
     labels = labels.reset_index(drop=True)
     features = _features(draft, rows)
-    for evidence in telling_columns(features, labels):
-        _tell(draft, evidence)
-        if evidence.is_leak:
+    told = telling_columns(features, labels)
+    # Where every column gives the target away, leaving all out would leave nothing: the person decides.
+    keep_all = sum(evidence.is_leak for evidence in told) == len(features)
+    for evidence in told:
+        _tell(draft, evidence, keep=keep_all or not evidence.is_leak)
+        if evidence.column in draft.ignore:
             del features[evidence.column]
     if not features:
         left_out = "; ".join(f"{column}: {reason}" for column, reason in draft.ignore.items())
@@ -143,12 +146,14 @@ def _describe_target(draft: Draft, labels: pd.Series, dropped: dict[str, int]) -
         counts = counts.drop(rare)
         draft.classes = tuple(sorted(str(label) for label in counts.index))
         draft.notes.append(
-            f"Classes of fewer than {FEWEST_ROWS} rows cannot be learned; left out by classes:: {', '.join(rare)}."
+            f"{', '.join(rare)}: fewer than {FEWEST_ROWS} rows, too few to learn; classes lists the others."
         )
     if len(counts) == 2:
         draft.positive = likely_positive(labels[labels.isin(counts.index)])
         draft.metric = "roc_auc"
-        draft.notes.append(f"{draft.positive} is taken as the positive class; change positive: if it is not.")
+        draft.notes.append(
+            f"{draft.positive} is taken as the positive class; change positive in use_case.yaml if it is not."
+        )
     else:
         draft.metric = "balanced_accuracy"
 
@@ -214,17 +219,17 @@ def _reason_to_ignore(name: str, values: pd.Series) -> str | None:
     return None
 
 
-def _tell(draft: Draft, evidence: Evidence) -> None:
-    if evidence.is_leak:
+def _tell(draft: Draft, evidence: Evidence, *, keep: bool) -> None:
+    if not keep:
         draft.leave_out(evidence.column, f"gives {draft.target} away: {evidence.sentence()}")
         draft.notes.append(
-            f"If {evidence.column} is known before {draft.target} is, remove it from ignore: in use_case.yaml."
+            f"If {evidence.column} is known before {draft.target} is, remove it from ignore in use_case.yaml."
         )
     else:
         draft.suspects[evidence.column] = evidence.sentence()
         draft.notes.append(
             f"{evidence.column} is kept, but look at it: {evidence.sentence()}. If it is only known after "
-            f"{draft.target} is, put it under ignore: in use_case.yaml."
+            f"{draft.target} is, put it under ignore in use_case.yaml."
         )
 
 

@@ -66,7 +66,7 @@ def numbers(values: pd.Series) -> pd.Series:
         # to_numeric would read True as 1: a mix of booleans and text is no column of numbers.
         values = values.map(lambda value: None if isinstance(value, (bool, np.bool_)) else value)
     if values.dtype.kind == "m":
-        return values.dt.total_seconds()
+        return pd.Series(values.dt.total_seconds())
     read: pd.Series = pd.to_numeric(values, errors="coerce")
     return read
 
@@ -74,7 +74,7 @@ def numbers(values: pd.Series) -> pd.Series:
 def dates(values: pd.Series) -> pd.Series:
     """The values as datetime64, in UTC where they name a zone; what is no ISO date becomes NaT."""
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return values.dt.tz_convert("UTC").dt.tz_localize(None)
+        return pd.Series(values.dt.tz_convert("UTC").dt.tz_localize(None))
     if values.dtype.kind == "M":
         return values
     texts = values.map(lambda value: None if value is None else str(value)).astype("str")
@@ -130,7 +130,7 @@ def tidy_column(values: pd.Series, kind: Kind | None = None) -> tuple[pd.Series,
     if lost and lost > (1 - PARSED_SHARE) * len(seen):
         raise UseCaseMistake(
             f"kinds.{name}: {lost} of {len(seen)} values are no {seen_kind}, "
-            f"such as {seen[converted[seen.index].isna()].iloc[0]!r}; name another kind."
+            f"such as {str(seen[converted[seen.index].isna()].iloc[0])!r}; name another kind."
         )
     if seen_kind == "number" and converted.dtype.kind == "f" and np.isinf(converted).any():
         raise NotTrainable(

@@ -27,7 +27,7 @@ class Snapshot(Part):
     """The data as known at the end of one day. Without files of its own it has the source's files."""
 
     date: datetime.date
-    folder: str = Field("", description="folder of this snapshot's files, inside the source's folder")
+    folder: str = Field(default="", description="folder of this snapshot's files, inside the source's folder")
     csv: str | None = None
     parquet: str | None = None
     join: Join | None = None
@@ -46,10 +46,10 @@ class Source(Part):
     Relative paths start from the data folder (REBENTO_DATA), a loader's file from the use case's folder.
     """
 
-    folder: str = Field("", description="folder of the files; relative: inside the data folder")
+    folder: str = Field(default="", description="folder of the files; relative: inside the data folder")
     csv: str | None = None
     parquet: str | None = None
-    loader: str | None = Field(None, description="`file.py:function` or `package.module:function`")
+    loader: str | None = Field(default=None, description="`file.py:function` or `package.module:function`")
     join: Join | None = None
     snapshots: tuple[Snapshot, ...] = ()
 
@@ -75,8 +75,10 @@ class Embedding(Part):
     """How a raw row becomes a vector. `pca` needs `components` or `variance`; `columns` neither."""
 
     kind: Literal["pca", "columns"] = "pca"
-    components: int | None = Field(None, ge=1, description="dimensions of the vector")
-    variance: float | None = Field(None, gt=0, lt=1, description="share of variance the dimensions must keep")
+    components: int | None = Field(default=None, ge=1, description="dimensions of the vector")
+    variance: float | None = Field(
+        default=None, gt=0, lt=1, description="share of variance the dimensions must keep"
+    )
 
     @model_validator(mode="after")
     def is_one_of_three(self) -> Self:
@@ -93,22 +95,27 @@ class Embedding(Part):
 class Policy(Part):
     """When to retrain, when to promote, how long to remember. Margins are differences of scores, 0 to 1."""
 
-    feedbacks_per_training: int = Field(100, ge=1, description="k: labelled answers that ask for a training")
-    promotion: Literal["automatic", "ask"] = Field(
-        "automatic", description="automatic: a proven challenger is promoted; ask: it waits in Staging"
+    feedbacks_per_training: int = Field(
+        default=100, ge=1, description="k: labelled answers that ask for a training"
     )
-    retention_days: int = Field(90, ge=1, description="days a prediction without feedback is kept")
+    promotion: Literal["automatic", "ask"] = Field(
+        default="automatic",
+        description="automatic: a proven challenger is promoted; ask: it waits in Staging",
+    )
+    retention_days: int = Field(default=90, ge=1, description="days a prediction without feedback is kept")
     quality_margin: float = Field(
-        0.02,
+        default=0.02,
         ge=0,
         le=1,
         description="how much the metric may fall on older rows before a challenger is kept out",
     )
     recall_margin: float = Field(
-        0.05, ge=0, le=1, description="how much the recall of any class may fall in a promotion"
+        default=0.05, ge=0, le=1, description="how much the recall of any class may fall in a promotion"
     )
     calibration_margin: float = Field(
-        0.05, ge=0, le=1, description="how much the calibration error may rise in a promotion"
+        default=0.05, ge=0, le=1, description="how much the calibration error may rise in a promotion"
     )
-    drift_share: float = Field(0.3, ge=0, le=1, description="share of drifted columns from which to act")
-    cooldown_minutes: int = Field(10, ge=0, description="shortest time between two promotions")
+    drift_share: float = Field(
+        default=0.3, ge=0, le=1, description="share of drifted columns from which to act"
+    )
+    cooldown_minutes: int = Field(default=10, ge=0, description="shortest time between two promotions")

@@ -130,15 +130,15 @@ def _joined(join: Join, paths: list[Path], tables: list[pd.DataFrame]) -> pd.Dat
         if doubled:
             raise UseCaseMistake(
                 f"{path} has {doubled} rows whose {join.on} occurs before, such as "
-                f"{table[join.on][table[join.on].duplicated()].iloc[0]!r}; a join needs each once."
+                f"{str(table[join.on][table[join.on].duplicated()].iloc[0])!r}; a join needs each once."
             )
     rows = tables[0]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         lacking = ~rows[join.on].isin(table[join.on])
         if lacking.any():
             raise UseCaseMistake(
-                f"{path} lacks {int(lacking.sum())} of the {len(rows)} values of {join.on} in {paths[0]}, such as "
-                f"{rows[join.on][lacking].iloc[0]!r}; add them, or remove those rows from the first table."
+                f"{path} lacks {int(lacking.sum())} of the {len(rows)} values of {join.on} in {paths[0]}, "
+                f"such as {str(rows[join.on][lacking].iloc[0])!r}; add them, or remove those rows there."
             )
         twice = sorted((set(rows.columns) & set(table.columns)) - {join.on})
         if twice:

@@ -58,7 +58,7 @@ def learnable_target(use_case: UseCase, values: pd.Series, dropped: dict[str, in
         if labels.nunique() > MOST_LABELS:
             raise NotTrainable(
                 f"Target {name} has {labels.nunique()} different labels, more than {MOST_LABELS}: is it the "
-                "right column? Group its values into fewer classes, or list the labels to learn under classes."
+                "right column? Group its values into fewer classes, or list those to learn under classes."
             )
     if labels.empty:
         raise NotTrainable(f"No row has a value of the target {name}; there is nothing to learn from.")

@@ -71,23 +71,31 @@ class UseCase(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="the folder's name; lower case, it names Bentos and table rows")
-    description: str = Field("", description="one sentence: what is predicted, of whom")
+    description: str = Field(default="", description="one sentence: what is predicted, of whom")
     source: Source
     target: str = Field(min_length=1, description="the column to predict")
-    positive: Labels = Field((), description="label or labels of interest; empty: chosen for two classes")
-    classes: Labels = Field((), description="labels to learn, rows with others are left out; empty: all")
-    id: str | None = Field(None, description="column that says whose row it is; never a feature")
-    time: str | None = Field(None, description="column that says when; never a feature")
-    ignore: tuple[str, ...] = Field((), description="columns to leave out")
-    kinds: dict[str, Kind] = Field({}, description="columns whose kind is not what their values look like")
+    positive: Labels = Field(
+        default=(), description="label or labels of interest; empty: chosen for two classes"
+    )
+    classes: Labels = Field(
+        default=(), description="labels to learn, rows with others are left out; empty: all"
+    )
+    id: str | None = Field(default=None, description="column that says whose row it is; never a feature")
+    time: str | None = Field(default=None, description="column that says when; never a feature")
+    ignore: tuple[str, ...] = Field(default=(), description="columns to leave out")
+    kinds: dict[str, Kind] = Field(
+        default={}, description="columns whose kind is not what their values look like"
+    )
     embedding: Embedding = Embedding(kind="pca", components=10)
     scaler: Literal["standard", "minmax", "none"] = "standard"
     candidates: dict[CandidateName, dict[str, Any]] = Field(default=CANDIDATES, validate_default=True)
-    metric: Metric = Field("roc_auc", description="the score that decides between candidates")
-    holdout: float = Field(0.2, gt=0, lt=1, description="share of ids (else rows) no version trains on")
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+    metric: Metric = Field(default="roc_auc", description="the score that decides between candidates")
+    holdout: float = Field(
+        default=0.2, gt=0, lt=1, description="share of ids (else rows) no version trains on"
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
     policy: Policy = Policy()
-    folder: Path | None = Field(None, exclude=True, repr=False)
+    folder: Path | None = Field(default=None, exclude=True, repr=False)
     """Where its `use_case.yaml` was read; no key of the file."""
 
     @field_validator("name")

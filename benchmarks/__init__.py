@@ -1,0 +1,1 @@
+"""Measurements: tables to read, never tests."""

@@ -1,0 +1,220 @@
+"""One database, an SQLite file or PostgreSQL: its connections, its transactions, its secrets."""
+
+from __future__ import annotations
+
+import secrets as randomness
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from loop.refusals import StorageUnavailable
+from storage import schema
+from storage.migration import migrate
+from storage.turns import DURABLE
+from storage.unavailable import unavailable_because
+
+#: How long a writer waits for another before it is refused.
+_WAIT_SECONDS = 10
+
+
+class Database:
+    """The database of one installation. May be shared by threads; processes each open their own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """The database at a SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://…`.
+
+        An SQLite file is created together with its folder, and put in WAL mode. Raises StorageUnavailable
+        where the URL is of neither kind or nothing can be opened there. Makes no tables: see `migrate`.
+        """
+        parsed = _parsed(url)
+        engine = _sqlite_engine(parsed) if _is_sqlite(parsed) else _postgresql_engine(parsed)
+        try:
+            if _is_sqlite(parsed):
+                Path(str(parsed.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
+                _use_wal(engine)
+            else:
+                engine.connect().close()
+        except (DBAPIError, sqlite3.Error, OSError) as error:
+            engine.dispose()
+            because = str(error) if isinstance(error, OSError) else unavailable_because(error)
+            if because is None:
+                raise
+            raise StorageUnavailable(
+                f"the database {parsed.render_as_string(hide_password=True)} cannot be opened ({because}); "
+                "check REBENTO_DATABASE_URL, that its server runs or that its folder can be written"
+            ) from error
+        return cls(engine)
+
+    def migrate(self) -> None:
+        """Brings the tables to the revision this code knows. Several processes may do so at once.
+
+        At that revision already it costs one query. A database that newer code has migrated further is
+        left as it is, with a warning: migrations only add, so an older Bento goes on using it.
+        """
+        migrate(self)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database, whatever is written meanwhile."""
+        with self._refusing("read"), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+
+    @contextmanager
+    def writing(self, durable: bool = True) -> Iterator[Connection]:
+        """A connection in one transaction, committed at the end of the block, rolled back on any error.
+
+        Durable: the commit has reached the disk when the block is left. Otherwise it outlives this
+        process but a power cut may take the last moments. Waits 10 seconds at most for other writers.
+        Raises StorageUnavailable where the database cannot be written now (locked, full, read-only,
+        gone); then nothing of the block can be taken as stored.
+        """
+        with self._refusing("written"), self._engine.connect() as connection:
+            connection.execution_options(**{DURABLE: durable})
+            with connection.begin():
+                if not durable and connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                yield connection
+
+    def secret(self, name: str, create_bytes: int = 32) -> bytes:
+        """The installation's secret of this name, made of random bytes when first asked for.
+
+        The same for every process, also when several ask at once.
+        """
+        wanted = select(schema.secrets.c.value).where(schema.secrets.c.name == bindparam("name"))
+        with self.reading() as connection:
+            value: bytes | None = connection.scalar(wanted, {"name": name})
+        if value is not None:
+            return value
+        with self.writing() as connection:
+            mark = "?" if connection.dialect.name == "sqlite" else "%s"
+            connection.exec_driver_sql(
+                f"INSERT INTO secrets (name, value) VALUES ({mark}, {mark}) ON CONFLICT DO NOTHING",
+                (name, randomness.token_bytes(create_bytes)),
+            )
+            return bytes(connection.execute(wanted, {"name": name}).scalar_one())
+
+    def close(self) -> None:
+        """Closes the connections that are not in use."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _refusing(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
+            because = unavailable_because(error)
+            if because is None:
+                raise
+            raise StorageUnavailable(
+                f"the database cannot be {verb} now ({because}); send this again later, and check the disk "
+                "or the server that REBENTO_DATABASE_URL names"
+            ) from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StorageUnavailable(
+            "REBENTO_DATABASE_URL is no database URL; write sqlite:////path/to/file or "
+            "postgresql+psycopg://user@host/database"
+        ) from error
+    named = parsed.render_as_string(hide_password=True)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise StorageUnavailable(
+            f"the database {named} is of a kind Rebento does not write; use sqlite:////path/to/file or "
+            "postgresql+psycopg://user@host/database"
+        )
+    if _is_sqlite(parsed) and parsed.database in (None, "", ":memory:"):
+        raise StorageUnavailable(f"the database {named} names no file; use sqlite:////path/to/file")
+    return parsed
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    return _engine(
+        url,
+        pool_pre_ping=True,  # a restarted server costs no refused call
+        connect_args={
+            "connect_timeout": _WAIT_SECONDS,
+            "options": f"-c lock_timeout={_WAIT_SECONDS}s " + str(url.query.get("options", "")),
+        },
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = _engine(url, connect_args={"timeout": _WAIT_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, _record: Any) -> None:
+        # sqlite3 would begin by itself, always deferred: four such writers failed 993 of 1,200 batches.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # an erased row is overwritten, not only unlinked
+
+    @event.listens_for(engine, "begin")
+    def begins(connection: Connection) -> None:
+        durable = connection.get_execution_options().get(DURABLE)
+        if durable is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        level = "FULL" if durable else "NORMAL"
+        # Only outside a transaction does this pragma take effect.
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+            connection.info["synchronous"] = level
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_timeout=_WAIT_SECONDS,
+            hide_parameters=True,  # rows and feedback must not reach a log through an error's text
+            **options,
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise StorageUnavailable(f"the database driver of {url.drivername} is not installed") from error
+
+
+def _use_wal(engine: Engine) -> None:
+    """Puts the file in WAL mode, once for ever. Waits while other processes do the same."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA journal_mode")
+            if cursor.fetchone() == ("wal",):
+                return
+            cursor.execute("PRAGMA journal_mode = WAL")
+            if cursor.fetchone() == ("wal",):
+                return
+            raise OSError("its folder cannot hold a write-ahead log; a network folder is no place for it")
+        except sqlite3.OperationalError as error:
+            # The change of mode does not wait by itself, whatever the timeout.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        finally:
+            raw.close()
+        time.sleep(0.02)

@@ -1,0 +1,68 @@
+"""Brings a database to the revision this code knows, without Alembic where it is there already."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, inspect
+
+from storage.schema import REVISIONS
+
+log = logging.getLogger("rebento.storage")
+
+#: Any number, the same in every version of this code: the advisory lock of whoever migrates.
+_LOCK = 7_236_240_036
+
+
+class _Opened(Protocol):
+    def reading(self) -> AbstractContextManager[Connection]: ...
+    def writing(self, durable: bool = True) -> AbstractContextManager[Connection]: ...
+
+
+def migrate(database: _Opened) -> None:
+    """Runs the revisions that are missing, all in one transaction that keeps other migrators out."""
+    with database.reading() as connection:
+        if not _is_behind(connection):
+            return
+    with database.writing() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        # Another process may have migrated while this one waited.
+        if _is_behind(connection):
+            _upgrade(connection)
+            log.info("database migrated revision=%s", REVISIONS[-1])
+
+
+def _is_behind(connection: Connection) -> bool:
+    revision = _revision(connection)
+    if revision is not None and revision not in REVISIONS:
+        log.warning(
+            "the database is at revision %s, which this code (%s) does not know; it was migrated by newer "
+            "code, and as migrations only add, this one carries on",
+            revision,
+            REVISIONS[-1],
+        )
+        return False
+    return revision != REVISIONS[-1]
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return None if row is None else str(row[0])
+
+
+def _upgrade(connection: Connection) -> None:
+    # Not at the top: serving starts on a database that is up to date, and Alembic takes 0.2 s to import.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    folder = str(Path(__file__).with_name("migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

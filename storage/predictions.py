@@ -1,0 +1,163 @@
+"""The log of answers, and the labelled production rows that grow out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from storage import schema
+from storage.counters import chunked, count_labelled
+from storage.turns import take_turn
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answered row, as it is stored."""
+
+    prediction_id: str
+    use_case: str
+    bento: str
+    predicted_at_ms: int
+    row_json: str
+    """The row as it was sent, a JSON object."""
+    vector: bytes
+    """The embedding: float32, little endian, one after the other."""
+    label: str
+    probabilities_json: str
+    """A JSON object: class -> probability."""
+    confidence: float
+    """The largest probability, 0 to 1."""
+    entity_id: str | None
+    event_time: str | None
+    origin: str
+    """'request', or 'feedback' for a row that came whole with its true answer."""
+    is_holdout: bool
+
+
+_NAMES = [field.name for field in fields(Prediction)]
+_COLUMNS = [schema.predictions.c[name] for name in _NAMES]
+
+
+def _statements(mark: str) -> tuple[str, str]:
+    """The two statements of every logged group, written out: compiling them anew costs more than they do."""
+    marks = ", ".join([mark] * len(_NAMES))
+    return (
+        f"INSERT INTO predictions ({', '.join(_NAMES)}, is_labelled) VALUES ({marks}, false) "
+        "ON CONFLICT (prediction_id) DO NOTHING",
+        f"SELECT 1 FROM feedback WHERE use_case = {mark} AND state = 'pending' LIMIT 1",
+    )
+
+
+_STATEMENTS = {"sqlite": _statements("?"), "postgresql": _statements("%s")}
+
+
+def record_predictions(connection: Connection, predictions: Sequence[Prediction], k: int) -> int:
+    """Stores answers, joins the feedback that waited for them, and says how many answers were new.
+
+    An id that is stored already is left as it is. Feedback that is joined here counts as if it arrived
+    now: each multiple of k crossed asks for a training run. An empty sequence does nothing.
+    """
+    inserted = insert_predictions(connection, predictions)
+    _, any_pending = _STATEMENTS[connection.dialect.name]
+    for use_case in sorted({prediction.use_case for prediction in predictions}):
+        if connection.exec_driver_sql(any_pending, (use_case,)).first() is not None:
+            _join_pending(connection, use_case, [p for p in predictions if p.use_case == use_case], k)
+    return inserted
+
+
+def insert_predictions(connection: Connection, predictions: Sequence[Prediction]) -> int:
+    """Stores answers and no more; `record_predictions` is what callers want."""
+    if not predictions:
+        return 0
+    for use_case in sorted({prediction.use_case for prediction in predictions}):
+        take_turn(connection, use_case)
+    insertion, _ = _STATEMENTS[connection.dialect.name]
+    rows = [
+        (
+            p.prediction_id,
+            p.use_case,
+            p.bento,
+            p.predicted_at_ms,
+            p.row_json,
+            p.vector,
+            p.label,
+            p.probabilities_json,
+            p.confidence,
+            p.entity_id,
+            p.event_time,
+            p.origin,
+            p.is_holdout,
+        )
+        for p in predictions
+    ]
+    return connection.exec_driver_sql(insertion, rows).rowcount
+
+
+def _join_pending(connection: Connection, use_case: str, predictions: Sequence[Prediction], k: int) -> None:
+    table = schema.feedback
+    waited: dict[str, int] = {}
+    for chunk in chunked([prediction.prediction_id for prediction in predictions]):
+        of_these = (
+            table.c.use_case == use_case,
+            table.c.state == "pending",
+            table.c.prediction_id.in_(chunk),
+        )
+        found = connection.execute(
+            select(table.c.prediction_id, func.max(table.c.received_at_ms))
+            .where(*of_these)
+            .group_by(table.c.prediction_id)
+        ).all()
+        if found:
+            connection.execute(update(table).where(*of_these).values(state="joined"))
+            waited.update((prediction_id, received) for prediction_id, received in found)
+    if waited:
+        now_ms = max(max(waited.values()), max(p.predicted_at_ms for p in predictions))
+        count_labelled(connection, use_case, waited, k=k, at_ms=now_ms)
+
+
+def find_prediction(connection: Connection, prediction_id: str) -> Prediction | None:
+    """The stored answer of this id."""
+    found = select(*_COLUMNS).where(schema.predictions.c.prediction_id == prediction_id)
+    row = connection.execute(found).first()
+    return None if row is None else Prediction(*row)
+
+
+def predictions_of_entity(connection: Connection, use_case: str, entity_id: str) -> tuple[Prediction, ...]:
+    """Every stored answer about one entity, oldest first."""
+    table = schema.predictions
+    found = (
+        select(*_COLUMNS)
+        .where(table.c.use_case == use_case, table.c.entity_id == entity_id)
+        .order_by(table.c.predicted_at_ms, table.c.prediction_id)
+    )
+    return tuple(Prediction(*row) for row in connection.execute(found))
+
+
+def labelled_rows(
+    connection: Connection, use_case: str, *, as_of_ms: int | None = None, batch: int = 1_000
+) -> Iterator[tuple[Prediction, str, str | None, int]]:
+    """Every labelled production row as (prediction, target, source, received_at_ms).
+
+    As known at `as_of_ms`: with the feedback received by then and not superseded by then; None: as known
+    now. One row a prediction, in the order in which the feedback arrived, the same at every reading.
+    `batch` rows are held in memory at a time; read to the end before the transaction ends.
+    """
+    told, stored = schema.feedback, schema.predictions
+    wanted = (
+        select(*_COLUMNS, told.c.target, told.c.source, told.c.received_at_ms)
+        .join_from(told, stored, told.c.prediction_id == stored.c.prediction_id)
+        .where(told.c.use_case == use_case, told.c.state == "joined")
+        .order_by(told.c.received_at_ms, told.c.feedback_id)
+    )
+    if as_of_ms is None:
+        wanted = wanted.where(told.c.superseded_at_ms.is_(None))
+    else:
+        wanted = wanted.where(
+            told.c.received_at_ms <= as_of_ms,
+            or_(told.c.superseded_at_ms.is_(None), told.c.superseded_at_ms > as_of_ms),
+        )
+    with connection.execute(wanted, execution_options={"yield_per": batch}) as rows:
+        for row in rows:
+            yield Prediction(*row[: len(_NAMES)]), row.target, row.source, row.received_at_ms

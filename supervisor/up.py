@@ -1,0 +1,57 @@
+"""`rebento up`: the API of one Bento, kept alive until a person stops it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from supervisor.workers import Workers, listen
+
+
+def serve(
+    bento: str,
+    *,
+    folder: Path,
+    host: str,
+    port: int,
+    count: int,
+    environment: Mapping[str, str],
+    metrics_folder: Path,
+    drain_seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    """Serves `bento` from its own `folder` until SIGTERM or SIGINT, then drains.
+
+    Raises PortTaken, WorkersFailed or BrokenPackage where it cannot begin.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    listener = listen(host, port)
+    workers = Workers(
+        bento=bento,
+        folder=folder,
+        listener=listener,
+        count=count,
+        environment=environment,
+        metrics_folder=metrics_folder,
+        drain_seconds=drain_seconds,
+    )
+    try:
+        seconds = workers.start()
+        at = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        say(f"{bento} answers at {at} after {seconds:.1f} s ({count} worker{'s' if count > 1 else ''})")
+        say(f"  ask       {at}/predict    POST, see examples/")
+        say(f"  try it    {at}/           every route, its shapes, and a form")
+        say(f"  watch     {at}/metrics    Prometheus text")
+        say("Ctrl-C stops it.")
+        while not stopping.wait(0.2):
+            workers.watch()
+        say("stopping: what is held is answered first")
+    finally:
+        listener.close()
+        workers.stop()

@@ -1,0 +1,251 @@
+"""A real Bento, trained once for all journeys, and real servers of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+# A tenth of the real rows and two quick candidates: a Bento in seconds, by the real path.
+SMALL = """\
+source: {loader: "loader.py:rows"}
+target: doctor_visit
+positive: "yes"
+id: person
+time: year
+embedding: {kind: pca, components: 8}
+candidates: {logistic_regression: {}, sgd: {}}
+policy: {feedbacks_per_training: 1000}
+"""
+LOADER = """\
+from use_cases.doctor_visits.loader import person_years
+
+def rows(data):
+    return person_years(data).iloc[:2000]
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """One installation's folders and the environment that names them."""
+
+    folder: Path
+    use_case: str = "small"
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def var(self) -> Path:
+        return self.folder / "var"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("REBENTO_", "BENTOML", "PROMETHEUS"))
+        }
+        return {
+            **clean,
+            "REBENTO_HOME": str(self.var),
+            "REBENTO_USE_CASES": str(self.folder / "use_cases"),
+            "REBENTO_USE_CASE": self.use_case,
+            "BENTOML_HOME": str(self.var / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            **self.extra,
+        }
+
+    @property
+    def database_url(self) -> str:
+        return self.extra.get("REBENTO_DATABASE_URL", f"sqlite:///{self.var / 'rebento.sqlite'}")
+
+    def tags(self) -> list[str]:
+        """Tags of the Bentos in the store, oldest first."""
+        folders = (self.var / "bentoml" / "bentos" / self.use_case).glob("*/")
+        return [f"{self.use_case}:{f.name}" for f in sorted(folders, key=lambda f: f.stat().st_mtime_ns)]
+
+    def rebento(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs the real command in this home's folder."""
+        run = subprocess.run(
+            [BIN / "rebento", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        if check:
+            assert run.returncode == 0, f"{arguments}\n{run.stdout}\n{run.stderr}"
+        return run
+
+    def copy(self, folder: Path, **extra: str) -> Home:
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
+        return Home(folder, self.use_case, {**self.extra, **extra})
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server of a home."""
+
+    base: str
+    process: subprocess.Popen[bytes]
+    home: Home
+    log: Path
+
+    def call(
+        self, path: str, body: Any = None, *, method: str | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """One request on a connection of its own. `body` is sent as JSON, bytes as they are."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"content-type": "application/json", **(headers or {})}
+        request = urllib.request.Request(self.base + path, data, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return Answer(response.status, dict(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def predict(self, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = self.call("/predict", {"rows": list(rows)})
+        assert answer.status == 200, answer.body
+        return list(answer.json["predictions"])
+
+    def metric(self, line: str) -> float:
+        """The value of the one series that is named exactly so; 0 where there is none."""
+        for text in self.call("/metrics").body.decode().splitlines():
+            name, _, value = text.rpartition(" ")
+            if name == line:
+                return float(value)
+        return 0.0
+
+    def workers(self) -> list[int]:
+        """Process ids of the API's workers."""
+        import psutil
+
+        return [
+            child.pid
+            for child in psutil.Process(self.process.pid).children(recursive=True)
+            if "runner.worker" in " ".join(child.cmdline())
+        ]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def serving(home: Home, command: list[str], port: int) -> Iterator[Server]:
+    """Starts a server and waits until it is ready; ends it as Ctrl-C's supervisor would."""
+    log = home.folder / f"server-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=home.folder,
+            env={**home.environment, "REBENTO_API_PORT": str(port)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, home, log)
+
+    def is_ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return server.call("/readyz").status == 200
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    try:
+        wait_for(is_ready, f"{command} to be ready")
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+
+
+def up(home: Home, workers: int = 1) -> Any:
+    """`rebento up` of a home, as a context that gives the Server."""
+    home = Home(home.folder, home.use_case, {**home.extra, "REBENTO_WORKERS": str(workers)})
+    return serving(home, [str(BIN / "rebento"), "up"], free_port())
+
+
+def bentoml_serve(home: Home, tag: str) -> Any:
+    """Plain `bentoml serve TAG`, as a context that gives the Server."""
+    port = free_port()
+    return serving(home, [str(BIN / "bentoml"), "serve", tag, "--port", str(port)], port)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """An installation with one small Bento in Production. Never serve from it: copy it."""
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    folder = (shared or tmp_path_factory.getbasetemp()) / "trained"
+    folder.mkdir(exist_ok=True)
+    home = Home(folder)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the test processes trains, the others wait
+        if not (folder / "done").exists():
+            case = folder / "use_cases" / "small"
+            case.mkdir(parents=True, exist_ok=True)
+            (case / "use_case.yaml").write_text(SMALL)
+            (case / "loader.py").write_text(LOADER)
+            home.rebento("train")
+            (folder / "done").touch()
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`rebento up` with two workers on a copy of the trained home; one a test module."""
+    with up(trained.copy(tmp_path_factory.mktemp("served")), workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def row(trained: Home) -> dict[str, Any]:
+    """A row that the small use case accepts."""
+    from use_cases.contract import Contract
+
+    (contract,) = (trained.var / "bentoml" / "models" / "small").glob("*/contract.json")
+    return dict(Contract.read(contract).example_row())

@@ -1,0 +1,121 @@
+"""kill -9 in the middle, a supervisor that vanishes, a database that is away."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from storage.database import Database
+from tests.journeys.conftest import Home, up, wait_for
+
+pytestmark = pytest.mark.slow
+Row = dict[str, Any]
+
+
+def test_a_worker_killed_in_a_stream_of_feedback_loses_none_acknowledged(
+    trained: Home, row: Row, tmp_path: Path
+) -> None:
+    home = trained.copy(tmp_path)
+    acknowledged: list[str] = []
+    stop = threading.Event()
+
+    with up(home, workers=2) as server:
+
+        def stream(number: int) -> None:
+            count = 0
+            while not stop.is_set():
+                key = f"{number}-{count}"
+                count += 1
+                try:
+                    body = {"feedback": [{"row": row, "target": "yes", "key": key}]}
+                    if server.call("/feedback", body).status == 200:
+                        acknowledged.append(key)
+                except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
+                    continue  # cut off: not acknowledged
+
+        threads = [threading.Thread(target=stream, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for wanted in (100, 200, 300):
+            wait_for(lambda wanted=wanted: len(acknowledged) > wanted, f"{wanted} acknowledged")
+            os.kill(server.workers()[0], signal.SIGKILL)
+        wait_for(lambda: len(acknowledged) > 400, "answers after the kills")
+        # The whole machine at once: supervisor and workers, none gets a chance to tidy up.
+        for process in (psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()):
+            process.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    database = Database.open(home.database_url)
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        stored = {key for (key,) in connection.exec_driver_sql("SELECT key FROM feedback")}
+    database.close()
+    assert set(acknowledged) <= stored
+
+
+def test_workers_leave_when_their_supervisor_is_killed_and_the_port_is_free_again(
+    trained: Home, row: Row, tmp_path: Path
+) -> None:
+    home = trained.copy(tmp_path)
+    with up(home, workers=2) as server:
+        workers = [psutil.Process(pid) for pid in server.workers()]
+        server.process.kill()
+        gone, alive = psutil.wait_procs(workers, timeout=20)
+        assert not alive
+    with up(home) as again:
+        assert again.predict(row)
+
+
+def test_a_stop_answers_what_is_held_first(trained: Home, row: Row, tmp_path: Path) -> None:
+    with up(trained.copy(tmp_path)) as server:
+        body = json.dumps({"rows": [row]}).encode()
+        connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=30)
+        connection.putrequest("POST", "/predict")
+        connection.putheader("content-type", "application/json")
+        connection.putheader("content-length", str(len(body)))
+        connection.endheaders()
+        connection.send(body[:20])
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: "stopping" in server.log.read_text(), "the stop to begin")
+        connection.send(body[20:])
+        response = connection.getresponse()
+        assert response.status == 200
+        assert response.headers["connection"] == "close"
+        assert json.loads(response.read())["predictions"]
+        assert server.process.wait(20) == 0
+
+
+def test_while_the_database_is_away_answers_go_on_and_feedback_says_503(
+    trained: Home, row: Row, tmp_path: Path
+) -> None:
+    home = trained.copy(tmp_path)
+    with up(home) as server:
+        (early,) = server.predict(row)
+        # Another writer that does not let go: as a stuck backup would.
+        holder = Database.open(home.database_url)
+        with holder.writing() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            answers = server.predict(*[row] * 3)
+            assert len(answers) == 3
+            body = {"feedback": [{"prediction_id": early["prediction_id"], "target": "yes"}]}
+            refused = server.call("/feedback", body)
+            assert refused.status == 503
+            assert refused.headers["retry-after"] == "1"
+            assert server.metric("prediction_log_waiting_rows") >= 3
+        wait_for(lambda: server.call("/feedback", body).status == 200, "the database to be back")
+        wait_for(lambda: server.metric("prediction_log_waiting_rows") == 0, "the log to catch up")
+        with holder.reading() as connection:
+            stored = connection.exec_driver_sql("SELECT count(*) FROM predictions").scalar_one()
+        holder.close()
+        assert stored == 4
