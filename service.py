@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from storage.database import Database
 
 from loop.refusals import BrokenPackage, StorageUnavailable
-from monitoring.metrics import ServiceMetrics
+from monitoring.metrics import FLUSH_SECONDS, ServiceMetrics
 from runner.engine import Engine, FeedbackCall, Limits
 from runner.http import Desk, HotRoutes
 from runner.ids import PredictionIds
@@ -40,6 +40,8 @@ metrics = ServiceMetrics()
 desk = Desk(
     token=settings.api_token,
     answered=metrics.answered,
+    flush=metrics.flush,
+    flush_seconds=FLUSH_SECONDS,
     metrics=lambda: (metrics.text(), metrics.content_type),
 )
 
@@ -113,7 +115,7 @@ class Runner:
             metrics.predicted,
         )
         metrics.serves(info.bento, info.model)
-        desk.engine = self._engine
+        desk.open(self._engine)
 
     @bentoml.api(route="/predict")
     def predict(self, rows: list[dict[str, Any]]) -> PredictAnswer:

@@ -9,11 +9,17 @@ has counted stays counted.
 from __future__ import annotations
 
 import os
-from collections import Counter as Tally
+import threading
+import time
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from monitoring.tally import CounterTally, HistogramTally
+
+#: How long an answer may wait to be seen by another worker's scrape.
+FLUSH_SECONDS = 0.05
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _CONFIDENCE_BUCKETS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -26,6 +32,7 @@ class ServiceMetrics:
 
     def __init__(self) -> None:
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._flushing = threading.Lock()
         registry = CollectorRegistry()
         self._registry = registry
         self.requests = Counter(
@@ -71,26 +78,43 @@ class ServiceMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        # Children are looked up once: `labels()` costs more than counting does.
-        self._by_route: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        self._by_class: dict[str, Counter] = {}
+        self._answered: dict[tuple[str, int], tuple[CounterTally, HistogramTally]] = {}
+        self._by_class: dict[str, CounterTally] = {}
+        self._confidences = HistogramTally(self.confidence)
+        self._is_due = False
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        children = self._by_route.get((route, status))
-        if children is None:
-            children = (self.requests.labels(route, str(status)), self.latency.labels(route))
-            self._by_route[(route, status)] = children
-        children[0].inc()
-        children[1].observe(seconds)
+    def answered(self, route: str, status: int, seconds: float) -> bool:
+        """Tallies an answer; whether it is the first since the last `flush`, which is then due."""
+        tallies = self._answered.get((route, status))
+        if tallies is None:
+            tallies = (
+                CounterTally(self.requests.labels(route, str(status))),
+                HistogramTally(self.latency.labels(route)),
+            )
+            self._answered[(route, status)] = tallies
+        tallies[0].add()
+        tallies[1].add(seconds)
+        first, self._is_due = not self._is_due, True
+        return first
 
     def predicted(self, labels: Sequence[str], confidences: Sequence[float]) -> None:
-        for label, count in Tally(labels).items() if len(labels) > 1 else ((labels[0], 1),):
-            child = self._by_class.get(label)
-            if child is None:
-                child = self._by_class[label] = self.predictions.labels(label)
-            child.inc(count)
-        for confidence in confidences:
-            self.confidence.observe(confidence)
+        for label, confidence in zip(labels, confidences, strict=True):
+            tally = self._by_class.get(label)
+            if tally is None:
+                tally = self._by_class[label] = CounterTally(self.predictions.labels(label))
+            tally.add()
+            self._confidences.add(confidence)
+
+    def flush(self) -> None:
+        """Carries the tallies over, so that every worker's scrape sees them."""
+        with self._flushing:
+            self._is_due = False
+            for answered in list(self._answered.values()):
+                for tally in answered:
+                    tally.flush()
+            for predicted in list(self._by_class.values()):
+                predicted.flush()
+            self._confidences.flush()
 
     def fed_back(self, outcome: str, count: int) -> None:
         self.feedback.labels(outcome).inc(count)
@@ -99,7 +123,10 @@ class ServiceMetrics:
         self.info.labels(bento, model).set(1)
 
     def text(self) -> bytes:
-        """All workers' metrics in Prometheus text format."""
+        """All workers' metrics in Prometheus text format, every answer given before the call among them."""
+        self.flush()
+        if self._shared:
+            time.sleep(FLUSH_SECONDS * 1.2)  # the other workers' turn to carry over
         if not self._shared:
             return generate_latest(self._registry)
         merged = CollectorRegistry()

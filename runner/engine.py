@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from runner.graph import Answers
 from runner.ids import PredictionIds
 from runner.journal import Journal, PredictionBatch
 from runner.package import Package
-from runner.rows import MOST_PROBLEMS, CheckedRows, short
+from runner.rows import MOST_PROBLEMS, CheckedRows, short, together
 
 Json = dict[str, Any]
 
@@ -53,25 +54,34 @@ class Engine:
 
     def predict(self, rows: Any) -> Json:
         """The answer to `/predict`, logged. Raises InvalidRows."""
-        checked = self._check(rows, self.limits.rows)
+        return self.answer([self.check(rows)])[0]
+
+    def check(self, rows: Any) -> CheckedRows:
+        """The rows of one `/predict` call, for `answer`. Raises InvalidRows."""
+        return self._check(rows, self.limits.rows)
+
+    def answer(self, calls: list[CheckedRows]) -> list[Json]:
+        """The answers to several `/predict` calls, by one graph run and one entry of the log."""
+        checked = calls[0] if len(calls) == 1 else together(calls)
         answers = self._graph.answer(checked.numbers, checked.categories)
         batch = self._batch(checked, answers)
         self._journal.log(batch)
         self._predicted(batch.labels, [max(p.values()) for p in batch.probabilities])
-        return {
-            "bento": self._bento,
-            "predictions": [
-                {
-                    "prediction_id": prediction_id,
-                    "prediction": label,
-                    "probabilities": probabilities,
-                    "warnings": warnings,
-                }
-                for prediction_id, label, probabilities, warnings in zip(
-                    batch.ids, batch.labels, batch.probabilities, checked.warnings, strict=True
-                )
-            ],
-        }
+        predictions = [
+            {
+                "prediction_id": prediction_id,
+                "prediction": label,
+                "probabilities": probabilities,
+                "warnings": warnings,
+            }
+            for prediction_id, label, probabilities, warnings in zip(
+                batch.ids, batch.labels, batch.probabilities, checked.warnings, strict=True
+            )
+        ]
+        if len(calls) == 1:
+            return [{"bento": self._bento, "predictions": predictions}]
+        rest = iter(predictions)
+        return [{"bento": self._bento, "predictions": list(islice(rest, len(call.rows)))} for call in calls]
 
     def explain(self, rows: Any) -> Json:
         """The answer to `/explain`, never logged: how far each column moved each answer.

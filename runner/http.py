@@ -20,6 +20,7 @@ import orjson
 
 from loop.refusals import InvalidRows, Problem, Refusal, StorageUnavailable, Unauthorised, UnknownPrediction
 from runner.engine import Engine
+from runner.gather import Gather
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,9 +50,18 @@ class Desk:
     """What the routes need, filled once the service is up. One a process."""
 
     token: str
-    answered: Callable[[str, int, float], None]
+    answered: Callable[[str, int, float], bool]
+    """Tallies an answer's route, status and seconds; whether a `flush` is due."""
+    flush: Callable[[], None]
+    flush_seconds: float
     metrics: Callable[[], tuple[bytes, str]]
     engine: Engine | None = None
+    gather: Gather | None = None
+
+    def open(self, engine: Engine) -> None:
+        """From now on calls are answered."""
+        self.gather = Gather(engine)
+        self.engine = engine
 
 
 class _ClientLeft(Exception):
@@ -111,7 +121,8 @@ class HotRoutes:
         headers = [content_type, (b"content-length", str(len(body)).encode()), *retry]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body if method != "HEAD" else b""})
-        self._desk.answered(route, status, time.perf_counter() - started)
+        if self._desk.answered(route, status, time.perf_counter() - started):
+            asyncio.get_running_loop().call_later(self._desk.flush_seconds, self._desk.flush)
 
     async def _post(self, path: str, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         headers = dict(scope["headers"])
@@ -127,10 +138,11 @@ class HotRoutes:
             else:
                 future = engine.feedback(_payload(body, "feedback"))
             return 200, orjson.dumps(await asyncio.wrap_future(future))
+        if path == "/predict" and len(body) <= _LARGE_BODY_BYTES:
+            assert self._desk.gather is not None  # set before the engine
+            return 200, orjson.dumps(await self._desk.gather.answer(engine.check(_payload(body, "rows"))))
         answer = engine.predict if path == "/predict" else engine.explain
-        if len(body) > _LARGE_BODY_BYTES or path == "/explain":
-            return 200, await self._in_thread(lambda: orjson.dumps(answer(_payload(body, "rows"))))
-        return 200, orjson.dumps(answer(_payload(body, "rows")))
+        return 200, await self._in_thread(lambda: orjson.dumps(answer(_payload(body, "rows"))))
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -42,6 +42,18 @@ class CheckedRows:
     """For each row: what was accepted although training never saw it."""
 
 
+def together(several: Sequence[CheckedRows]) -> CheckedRows:
+    """The rows of several calls as one, in order."""
+    return CheckedRows(
+        rows=[row for one in several for row in one.rows],
+        numbers=np.concatenate([one.numbers for one in several]),
+        categories=np.concatenate([one.categories for one in several]),
+        entity_ids=[entity for one in several for entity in one.entity_ids],
+        event_times=[moment for one in several for moment in one.event_times],
+        warnings=[warned for one in several for warned in one.warnings],
+    )
+
+
 class RowChecker:
     """Checks rows against a contract. Built once, used for every call; safe to share between threads."""
 

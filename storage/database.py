@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets as randomness
 import sqlite3
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from loop.refusals import StorageUnavailable
@@ -173,16 +174,39 @@ def _sqlite_engine(url: URL) -> Engine:
     def begins(connection: Connection) -> None:
         durable = connection.get_execution_options().get(DURABLE)
         if durable is None:
+            _set_pragma(connection, "busy_timeout", _WAIT_SECONDS * 1_000)
             connection.exec_driver_sql("BEGIN")
-            return
-        level = "FULL" if durable else "NORMAL"
-        # Only outside a transaction does this pragma take effect.
-        if connection.info.get("synchronous") != level:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
-            connection.info["synchronous"] = level
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            # Only outside a transaction does this pragma take effect.
+            _set_pragma(connection, "synchronous", "FULL" if durable else "NORMAL")
+            _set_pragma(connection, "busy_timeout", 0)
+            _begin_immediate(connection)
 
     return engine
+
+
+def _set_pragma(connection: Connection, name: str, value: str | int) -> None:
+    if connection.info.get(name) != value:
+        connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+        connection.info[name] = value
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Waits for the write lock in short steps.
+
+    SQLite's own waiting sleeps 100 ms at a time in the end, while others take the lock again and again:
+    with four busy processes one call in a hundred took 0.6 to 1.9 s.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if not _is_busy(error.orig) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.0005, 0.002))
+        else:
+            return
 
 
 def _engine(url: URL, **options: Any) -> Engine:
@@ -213,8 +237,12 @@ def _use_wal(engine: Engine) -> None:
             raise OSError("its folder cannot hold a write-ahead log; a network folder is no place for it")
         except sqlite3.OperationalError as error:
             # The change of mode does not wait by itself, whatever the timeout.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
         finally:
             raw.close()
         time.sleep(0.02)
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
+from threadpoolctl import threadpool_limits
 
 from loop.refusals import UseCaseMistake
 
@@ -31,7 +32,6 @@ _OURS = {
     "verbose": "training shows its own progress",
     "warm_start": "every run fits afresh",
     "categorical_features": "the embedding has encoded categories already",
-    "feature_names_in_": "the embedding names the dimensions",
 }
 
 
@@ -50,8 +50,6 @@ def build_candidate(name: str, settings: Mapping[str, Any], seed: int) -> BaseEs
         raise UseCaseMistake(f"{'; '.join(mistakes)}. It has {', '.join(sorted(known))}.")
     model = _MODELS[name](**settings)
     model.set_params(random_state=seed)
-    if "n_jobs" in model.get_params() and name == "random_forest":
-        model.set_params(n_jobs=os.cpu_count())
     if not hasattr(model, "predict_proba"):
         raise UseCaseMistake(
             f"candidates.{name}: {_MODELS[name].__name__} gives no probabilities with these settings; "
@@ -65,31 +63,38 @@ def build_scaler(kind: str) -> BaseEstimator | None:
     return {"standard": StandardScaler, "minmax": MinMaxScaler, "none": lambda: None}[kind]()
 
 
-def fit_candidate(name: str, model: BaseEstimator, vectors: np.ndarray, labels: np.ndarray) -> tuple[str, ...]:
+def fit_candidate(
+    name: str, model: BaseEstimator, vectors: np.ndarray, labels: np.ndarray, *, threads: int
+) -> tuple[str, ...]:
     """Fits in place and answers what there was to complain of (no convergence), in sentences.
 
-    Raises UseCaseMistake where a setting has a value that the model refuses.
+    The fitted model is the same with any number of threads. Raises UseCaseMistake where a setting has a
+    value that the model refuses.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
+    if isinstance(model, RandomForestClassifier):
+        model.set_params(n_jobs=threads)
+    try:
+        with threadpool_limits(limits=threads, user_api="openmp"):
             model.fit(vectors, labels)
-        except InvalidParameterError as error:
-            raise UseCaseMistake(f"candidates.{name}: {' '.join(str(error).split())}") from error
-    if "n_jobs" in model.get_params():
+    except InvalidParameterError as error:
+        raise UseCaseMistake(f"candidates.{name}: {' '.join(str(error).split())}") from error
+    if isinstance(model, RandomForestClassifier):
         # Trees that answer in parallel are summed in the order they finish: the last bits would vary.
         model.set_params(n_jobs=None)
-    for warning in caught:
-        if not issubclass(warning.category, ConvergenceWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    iterations = model.get_params().get("max_iter")
-    return tuple(
-        {
-            f"{name} had not converged after {iterations} iterations; raise candidates.{name}.max_iter."
-            for warning in caught
-            if issubclass(warning.category, ConvergenceWarning)
-        }
-    )
+    most = model.get_params().get("max_iter")
+    # Of boosting, max_iter is the number of trees wanted.
+    iterates = isinstance(model, (LogisticRegression, SGDClassifier))
+    if not iterates or np.max(model.n_iter_) < most:
+        return ()
+    return (f"{name} had not converged after {most} iterations; raise candidates.{name}.max_iter.",)
+
+
+@contextmanager
+def noting_convergence() -> Iterator[None]:
+    """Keeps scikit-learn from warning of what `fit_candidate` notes. Once around all threads: filters are global."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def probabilities(model: BaseEstimator, vectors: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import orjson
 
 from loop.holdout import is_holdout
 from loop.labels import label_text
+
+# frame_rows writes a column's dates as short as loses nothing in any of them: a later row may lengthen all.
+_MIDNIGHT = re.compile(r"(?<=^\d{4}-\d\d-\d\d)T00:00:00(\.0+)?$|(?<=T\d\d:\d\d:\d\d)\.0+$")
 
 
 def identities(rows: Sequence[Mapping[str, Any]], id_column: str | None) -> list[str]:
@@ -32,5 +36,13 @@ def holdout_mask(identities: Sequence[str], share: float, salt: str) -> np.ndarr
 
 
 def _row_hash(row: Mapping[str, Any]) -> str:
-    text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
-    return blake2b(text, digest_size=16).hexdigest()
+    """The same for a row however its frame was read: 3 and 3.0, a day with and without its midnight."""
+    values = {str(name): _plain(value) for name, value in row.items()}
+    known = {name: value for name, value in values.items() if value is not None}
+    text = json.dumps(known, sort_keys=True)  # escapes, so that a lone surrogate is no error
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> str | None:
+    text = label_text(value)
+    return None if text is None else _MIDNIGHT.sub("", text)

@@ -7,6 +7,7 @@ same numbers in both, also at a tree's thresholds.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from sklearn.base import BaseEstimator
 from loop.refusals import BrokenPackage
 from runner.package import TOLERANCE
 from runner.rows import CheckedRows
-from training.candidates import build_candidate, build_scaler, fit_candidate, probabilities
+from training.candidates import build_candidate, build_scaler, fit_candidate, noting_convergence, probabilities
 from training.embedding import FittedEmbedding, block_frame
 from training.graph import model_graph, one_graph, run_graph
 from use_cases.contract import Contract
@@ -50,7 +51,8 @@ def fit_whole(
     """Scaler and candidate fitted on the embedding's vectors (rows, dimensions) of the training rows."""
     scaler = fit_scaler(use_case.scaler, vectors)
     model = build_candidate(candidate, use_case.candidates[candidate], use_case.seed)  # type: ignore[index]
-    notes = fit_candidate(candidate, model, scaled(scaler, vectors), labels)
+    with noting_convergence():
+        notes = fit_candidate(candidate, model, scaled(scaler, vectors), labels, threads=os.cpu_count() or 1)
     graph = one_graph(embedding.graph, model_graph(scaler, model, vectors.shape[1]))
     classes = tuple(str(label) for label in model.classes_)
     return FittedPipeline(candidate, embedding, scaler, model, classes, graph, notes)

@@ -1,0 +1,123 @@
+"""Package folder in, Bento out: `python -m training.build ORDER.json`, a fresh process for every build.
+
+The service module is imported once a process, and BentoML keeps the model it named then: a second build in
+the same process would list the first build's model in its bento.yaml, and a container carry the wrong one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from loop.refusals import BrokenPackage
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Order(BaseModel):
+    """What is to be built."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    package: Path
+    """Folder of the model's files."""
+    pipeline: Path
+    """Folder of the fitted pipeline's files."""
+    labels: dict[str, str]
+
+    @property
+    def tag(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def pipeline_tag(self) -> str:
+        return f"{self.name}_pipeline:{self.version}"
+
+
+def build_bento(order: Order, home: Path) -> str:
+    """Puts the two models and the Bento into the store under `home`/bentoml; the Bento's tag.
+
+    Raises BrokenPackage where the build fails or the Bento would not serve exactly its own model; then
+    nothing of it stays in the store.
+    """
+    store = home / "bentoml"
+    store.mkdir(parents=True, exist_ok=True)
+    # What the service reads at import decides nothing of a Bento: the build must not depend on it.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("REBENTO_", "PROMETHEUS_", "BENTOML"))}
+    environ |= {"BENTOML_HOME": str(store.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "order.json"
+        path.write_text(order.model_dump_json(), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "training.build", str(path)],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    try:
+        if done.returncode:
+            said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            raise BrokenPackage(
+                f"the Bento {order.tag} could not be built: {said[-1] if said else 'no reason given'}"
+            )
+        _check_pin(order, store)
+    except BaseException:
+        _remove(order, store)
+        raise
+    return order.tag
+
+
+def _check_pin(order: Order, store: Path) -> None:
+    """A Bento that names another model, or `latest`, would answer with that: rollback would be a lie."""
+    path = store / "bentos" / order.name / order.version / "bento.yaml"
+    if not path.is_file():
+        raise BrokenPackage(f"the Bento {order.tag} is not in the store after its build; build it again.")
+    described: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    models = [str(model["tag"]) for model in described.get("models") or ()]
+    pinned = (described.get("args") or {}).get("model")
+    if models != [order.tag] or pinned != order.tag:
+        raise BrokenPackage(
+            f"the Bento {order.tag} lists the models {', '.join(models) or 'none'} and would serve {pinned}: "
+            f"it must pin {order.tag} alone, so it was not kept."
+        )
+
+
+def _remove(order: Order, store: Path) -> None:
+    for kind, name in (
+        ("bentos", order.name),
+        ("models", order.name),
+        ("models", f"{order.name}_pipeline"),
+    ):
+        shutil.rmtree(store / kind / name / order.version, ignore_errors=True)
+
+
+def _build(order: Order) -> None:
+    import bentoml  # reads BENTOML_HOME once, when it is imported
+
+    for tag, folder in ((order.tag, order.package), (order.pipeline_tag, order.pipeline)):
+        with bentoml.models.create(tag, labels=order.labels) as model:
+            shutil.copytree(folder, model.path, dirs_exist_ok=True)
+    bentoml.bentos.build_bentofile(
+        str(ROOT / "bentofile.yaml"),
+        name=order.name,
+        version=order.version,
+        labels=order.labels,
+        build_ctx=str(ROOT),
+        args={"model": order.tag},
+    )
+
+
+if __name__ == "__main__":
+    _build(Order.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
