@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from installation import Installation, bento_folder, make_current
 from loop.refusals import NothingInProduction, Refusal
 from settings import SettingsError, read_settings
+from terminal import bars, counting, err, out, outcome_table, version_table
 
 app = typer.Typer(
     help="Rebento turns a labelled data set into a model service that keeps itself true.",
@@ -31,8 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 UseCaseOption = Annotated[
     str, typer.Option("--use-case", help="Name of the use case; without it the current one.", metavar="NAME")
@@ -120,7 +108,7 @@ def predict(
     place = Installation.find(read_settings(), use_case)
     package = place.open_champion(threads=0)
     destination = output or file.with_name(f"{file.name.split('.')[0]}_predictions.csv")
-    with _counting("rows answered") as advanced:
+    with counting("rows answered") as advanced:
         answer = predict_file(package, file, destination, advanced)
     if answer.ignored_columns:
         out.print(f"Columns the use case does not know were left aside: {', '.join(answer.ignored_columns)}")
@@ -143,7 +131,7 @@ def feedback(file: InputFile, use_case: UseCaseOption = "") -> None:
     from files.feedback import load_feedback
 
     place = Installation.find(read_settings(), use_case)
-    with place.engine() as engine, _counting("answers stored") as advanced:
+    with place.engine() as engine, counting("answers stored") as advanced:
         receipt = load_feedback(engine, file, advanced)
     out.print(
         f"{receipt.accepted:,} accepted, {receipt.pending:,} of them wait for their prediction; "
@@ -162,7 +150,7 @@ def export(
     from files.export import export_data
 
     place = Installation.find(read_settings(), use_case)
-    with place.database() as database, _counting("rows embedded") as advanced:
+    with place.database() as database, counting("rows embedded") as advanced:
         exported = export_data(
             place.open_champion(threads=0), database, place.settings.home, folder, advanced
         )
@@ -177,8 +165,6 @@ def export(
 @app.command()
 def versions(use_case: UseCaseOption = "") -> None:
     """List every Bento: stage, scores, since when and why."""
-    from listings import version_table
-
     place = Installation.find(read_settings(), use_case)
     with place.database() as database:
         out.print(version_table(database, place.use_case_name))
@@ -217,7 +203,7 @@ def prune(use_case: UseCaseOption = "") -> None:
 def _train(place: Installation, *, as_of: datetime | None, trigger: str, reason: str) -> None:
     from training.run import train as run
 
-    with place.database() as database, _bars() as progress:
+    with place.database() as database, bars() as progress:
         outcome = run(
             place.use_case(),
             home=place.settings.home,
@@ -228,49 +214,8 @@ def _train(place: Installation, *, as_of: datetime | None, trigger: str, reason:
             reason=reason,
             progress=progress,
         )
-    from listings import outcome_table
-
     out.print(outcome_table(outcome))
     out.print(outcome.verdict, markup=False)
-
-
-class _Bars:
-    """Training's progress as bars, one a stage."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = None
-
-    def stage(self, text: str, total: int | None = None) -> None:
-        self.finish()
-        self._task = self._progress.add_task(text, total=total)
-
-    def advance(self, steps: int = 1) -> None:
-        if self._task is not None:
-            self._progress.advance(self._task, steps)
-
-    def finish(self) -> None:
-        if self._task is not None:
-            done = self._progress.tasks[-1]
-            total = done.total if done.total is not None else 1
-            self._progress.update(self._task, total=total, completed=total)
-
-
-@contextmanager
-def _bars() -> Iterator[_Bars]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
-        bars = _Bars(progress)
-        yield bars
-        bars.finish()
-
-
-@contextmanager
-def _counting(what: str) -> Iterator[Callable[[int], None]]:
-    columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda rows: progress.advance(task, rows)
 
 
 def main() -> None:

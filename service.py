@@ -11,7 +11,6 @@ from typing import Any
 import bentoml
 from bentoml.models import BentoModel
 from pydantic import BaseModel, Field
-from storage.database import Database
 
 from loop.refusals import BrokenPackage, StorageUnavailable
 from monitoring.metrics import FLUSH_SECONDS, ServiceMetrics
@@ -23,6 +22,7 @@ from runner.package import Package
 from runner.store import Store
 from runner.worker import CANNOT_SERVE
 from settings import read_settings
+from storage.database import Database
 
 log = logging.getLogger("rebento.service")
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from loop.refusals import InvalidRows, Problem, UnknownPrediction
+from runner.cells import short
 from runner.feedback import FeedbackCall, feedback_item, placed
 from runner.graph import Answers
 from runner.ids import PredictionIds
 from runner.journal import Journal, PredictionBatch
 from runner.package import Package
-from runner.rows import MOST_PROBLEMS, CheckedRows, short, together
+from runner.rows import MOST_PROBLEMS, CheckedRows, together
 
 Json = dict[str, Any]
 

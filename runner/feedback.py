@@ -7,8 +7,8 @@ from typing import Any
 
 from loop.labels import matching_class
 from loop.refusals import Problem
+from runner.cells import short
 from runner.journal import PredictionBatch
-from runner.rows import short
 
 _FEEDBACK_KEYS = frozenset(("prediction_id", "row", "target", "source", "key"))
 #: Longest text of a source or key: they are indexed.

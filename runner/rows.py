@@ -5,22 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from loop.labels import label_text
 from loop.refusals import InvalidRows, Problem
+from runner.cells import category, has_null_byte, named, number, outside, short
 from use_cases.contract import MISSING_CATEGORY, Contract
 
 #: Problems listed in one refusal; the sentence still counts all of them.
 MOST_PROBLEMS = 100
 _MISSING = object()
 _NAN = math.nan
-# The graph computes in 32 bits, where anything larger would silently become infinite.
-_LARGEST = float(np.finfo(np.float32).max)
-_EPOCH = datetime(1970, 1, 1)
 
 Row = dict[str, Any]
 Warnings = list[dict[str, str]]
@@ -97,7 +94,7 @@ class RowChecker:
                 self._check_row(index, row, numbers, categories, warned, problems, missing)
             else:
                 problems.append(
-                    Problem(index, None, f'a row is an object {{"column": value}}, not {_kind(row)}')
+                    Problem(index, None, f'a row is an object {{"column": value}}, not {named(row)}')
                 )
             if len(problems) == found_before:
                 kept.append(index)
@@ -136,11 +133,11 @@ class RowChecker:
                     _lacking(index, name, value, problems, missing)
                 continue
             seen += 1
-            cell, problem = _number(value, kind)
+            cell, problem = number(value, kind)
             if problem:
                 problems.append(Problem(index, name, problem))
             elif cell < low or cell > high:
-                warned.append({"column": name, "problem": _outside(value, kind, low, high)})
+                warned.append({"column": name, "problem": outside(value, kind, low, high)})
             numbers.append(cell)
         for name, nullable, known in self._categories:
             value = row.get(name, _MISSING)
@@ -155,7 +152,7 @@ class RowChecker:
             if value.__class__ is str and value in known:
                 categories.append(value)
                 continue
-            text, problem = _category(value, known)
+            text, problem = category(value, known)
             if problem:
                 problems.append(Problem(index, name, problem))
             elif text not in known:
@@ -166,8 +163,8 @@ class RowChecker:
             if value is _MISSING:
                 continue
             seen += 1
-            if value is not None and (label_text(value) is None or _has_null_byte(value)):
-                problems.append(Problem(index, name, f"must be text or a number, not {_kind(value)}"))
+            if value is not None and (label_text(value) is None or has_null_byte(value)):
+                problems.append(Problem(index, name, f"must be text or a number, not {named(value)}"))
         if seen != len(row):
             for name in row:
                 if name not in self._known:
@@ -185,65 +182,6 @@ def _lacking(index: int, name: str, value: Any, problems: list[Problem], missing
     problems.append(Problem(index, name, what))
 
 
-def _number(value: Any, kind: str) -> tuple[float, str]:
-    """A cell of the numbers block and an empty text, or what is wrong with it."""
-    if kind == "boolean":
-        if value is True or value is False:
-            return float(value), ""
-        return 0.0, f"must be true or false, not {_kind(value)}"
-    if kind == "date":
-        return _days(value)
-    if value.__class__ is float or value.__class__ is int:
-        try:
-            number = float(value)
-        except OverflowError:  # an integer of more than 308 digits
-            return 0.0, "is too large for a 32-bit number"
-        if -_LARGEST <= number <= _LARGEST:
-            return number, ""
-        if math.isnan(number):
-            return 0.0, "is NaN; send null for a missing value"
-        if math.isinf(number):
-            return 0.0, "is infinite; send a finite number"
-        return 0.0, "is too large for a 32-bit number"
-    return 0.0, f"must be a number, not {_kind(value)}"
-
-
-def _days(value: Any) -> tuple[float, str]:
-    if not isinstance(value, str):
-        return 0.0, f'must be a date as text ("2024-01-31"), not {_kind(value)}'
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return 0.0, f"{short(value)} is no ISO date (2024-01-31 or 2024-01-31T12:00:00Z)"
-    if moment.tzinfo is not None:
-        try:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-        except OverflowError:
-            return 0.0, f"{short(value)} lies outside the calendar"
-    return (moment - _EPOCH).total_seconds() / 86_400, ""
-
-
-def _category(value: Any, known: frozenset[str]) -> tuple[str, str]:
-    if isinstance(value, str):
-        return ("", "contains a null byte") if "\x00" in value else (value, "")
-    text = label_text(value)
-    # A code such as 31 may come as a number where training knew it as text.
-    if text is not None and text in known:
-        return text, ""
-    return "", f"must be text, not {_kind(value)}"
-
-
-def _outside(value: Any, kind: str, low: float, high: float) -> str:
-    if kind == "date":
-        first, last = (datetime.fromtimestamp(d * 86_400, UTC).date().isoformat() for d in (low, high))
-        return f"{value} lies outside the dates seen in training, {first} to {last}"
-    return f"{value:g} lies outside the range seen in training, {low:g} to {high:g}"
-
-
-def _has_null_byte(value: Any) -> bool:
-    return isinstance(value, str) and "\x00" in value
-
-
 def _texts(rows: Sequence[Row], column: str | None) -> list[str | None]:
     if column is None:
         return [None] * len(rows)
@@ -252,27 +190,6 @@ def _texts(rows: Sequence[Row], column: str | None) -> list[str | None]:
 
 def _bound(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
-
-
-def short(value: Any, most: int = 60) -> str:
-    """A value as it may stand in a sentence: quoted, at most about `most` characters."""
-    text = repr(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        try:
-            return f"the number {value:g}"
-        except OverflowError:
-            return "a very large number"
-    if isinstance(value, str):
-        return f"the text {short(value)}"
-    return {list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
 
 
 def _refusal(problems: list[Problem], missing: list[str], rows: int) -> InvalidRows:

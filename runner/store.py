@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from loop.holdout import is_holdout
-from storage.database import Database
-from storage.feedback import Feedback, record_feedback
-from storage.predictions import Prediction, record_predictions
 
+from loop.holdout import is_holdout
 from runner.feedback import FeedbackCall
 from runner.journal import PredictionBatch
 from runner.package import PackageInfo
+from storage.database import Database
+from storage.feedback import Feedback, record_feedback
+from storage.predictions import Prediction, record_predictions
 
 
 class Store:

@@ -1,29 +1,22 @@
-"""One database, an SQLite file or PostgreSQL: its connections, its transactions, its secrets."""
+"""One database, an SQLite file or PostgreSQL: its transactions and its secrets."""
 
 from __future__ import annotations
 
-import random
 import secrets as randomness
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, select
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from loop.refusals import StorageUnavailable
 from storage import schema
+from storage.engines import open_engine
 from storage.migration import migrate
 from storage.turns import DURABLE
 from storage.unavailable import unavailable_because
-
-#: How long a writer waits for another before it is refused.
-_WAIT_SECONDS = 10
 
 
 class Database:
@@ -39,24 +32,7 @@ class Database:
         An SQLite file is created together with its folder, and put in WAL mode. Raises StorageUnavailable
         where the URL is of neither kind or nothing can be opened there. Makes no tables: see `migrate`.
         """
-        parsed = _parsed(url)
-        engine = _sqlite_engine(parsed) if _is_sqlite(parsed) else _postgresql_engine(parsed)
-        try:
-            if _is_sqlite(parsed):
-                Path(str(parsed.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
-                _use_wal(engine)
-            else:
-                engine.connect().close()
-        except (DBAPIError, sqlite3.Error, OSError) as error:
-            engine.dispose()
-            because = str(error) if isinstance(error, OSError) else unavailable_because(error)
-            if because is None:
-                raise
-            raise StorageUnavailable(
-                f"the database {parsed.render_as_string(hide_password=True)} cannot be opened ({because}); "
-                "check REBENTO_DATABASE_URL, that its server runs or that its folder can be written"
-            ) from error
-        return cls(engine)
+        return cls(open_engine(url))
 
     def migrate(self) -> None:
         """Brings the tables to the revision this code knows. Several processes may do so at once.
@@ -124,125 +100,3 @@ class Database:
                 f"the database cannot be {verb} now ({because}); send this again later, and check the disk "
                 "or the server that REBENTO_DATABASE_URL names"
             ) from error
-
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise StorageUnavailable(
-            "REBENTO_DATABASE_URL is no database URL; write sqlite:////path/to/file or "
-            "postgresql+psycopg://user@host/database"
-        ) from error
-    named = parsed.render_as_string(hide_password=True)
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise StorageUnavailable(
-            f"the database {named} is of a kind Rebento does not write; use sqlite:////path/to/file or "
-            "postgresql+psycopg://user@host/database"
-        )
-    if _is_sqlite(parsed) and parsed.database in (None, "", ":memory:"):
-        raise StorageUnavailable(f"the database {named} names no file; use sqlite:////path/to/file")
-    return parsed
-
-
-def _is_sqlite(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _postgresql_engine(url: URL) -> Engine:
-    return _engine(
-        url,
-        pool_pre_ping=True,  # a restarted server costs no refused call
-        connect_args={
-            "connect_timeout": _WAIT_SECONDS,
-            "options": f"-c lock_timeout={_WAIT_SECONDS}s " + str(url.query.get("options", "")),
-        },
-    )
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    engine = _engine(url, connect_args={"timeout": _WAIT_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: sqlite3.Connection, _record: Any) -> None:
-        # sqlite3 would begin by itself, always deferred: four such writers failed 993 of 1,200 batches.
-        connection.isolation_level = None
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # an erased row is overwritten, not only unlinked
-
-    @event.listens_for(engine, "begin")
-    def begins(connection: Connection) -> None:
-        durable = connection.get_execution_options().get(DURABLE)
-        if durable is None:
-            _set_pragma(connection, "busy_timeout", _WAIT_SECONDS * 1_000)
-            connection.exec_driver_sql("BEGIN")
-        else:
-            # Only outside a transaction does this pragma take effect.
-            _set_pragma(connection, "synchronous", "FULL" if durable else "NORMAL")
-            _set_pragma(connection, "busy_timeout", 0)
-            _begin_immediate(connection)
-
-    return engine
-
-
-def _set_pragma(connection: Connection, name: str, value: str | int) -> None:
-    if connection.info.get(name) != value:
-        connection.exec_driver_sql(f"PRAGMA {name} = {value}")
-        connection.info[name] = value
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Waits for the write lock in short steps.
-
-    SQLite's own waiting sleeps 100 ms at a time in the end, while others take the lock again and again:
-    with four busy processes one call in a hundred took 0.6 to 1.9 s.
-    """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if not _is_busy(error.orig) or time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0.0005, 0.002))
-        else:
-            return
-
-
-def _engine(url: URL, **options: Any) -> Engine:
-    try:
-        return create_engine(
-            url,
-            pool_timeout=_WAIT_SECONDS,
-            hide_parameters=True,  # rows and feedback must not reach a log through an error's text
-            **options,
-        )
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise StorageUnavailable(f"the database driver of {url.drivername} is not installed") from error
-
-
-def _use_wal(engine: Engine) -> None:
-    """Puts the file in WAL mode, once for ever. Waits while other processes do the same."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        raw = engine.raw_connection()
-        try:
-            cursor = raw.cursor()
-            cursor.execute("PRAGMA journal_mode")
-            if cursor.fetchone() == ("wal",):
-                return
-            cursor.execute("PRAGMA journal_mode = WAL")
-            if cursor.fetchone() == ("wal",):
-                return
-            raise OSError("its folder cannot hold a write-ahead log; a network folder is no place for it")
-        except sqlite3.OperationalError as error:
-            # The change of mode does not wait by itself, whatever the timeout.
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise
-        finally:
-            raw.close()
-        time.sleep(0.02)
-
-
-def _is_busy(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -53,7 +53,9 @@ def build_bento(order: Order, home: Path) -> str:
     store = home / "bentoml"
     store.mkdir(parents=True, exist_ok=True)
     # What the service reads at import decides nothing of a Bento: the build must not depend on it.
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("REBENTO_", "PROMETHEUS_", "BENTOML"))}
+    environ = {
+        k: v for k, v in os.environ.items() if not k.startswith(("REBENTO_", "PROMETHEUS_", "BENTOML"))
+    }
     environ |= {"BENTOML_HOME": str(store.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "order.json"
@@ -85,7 +87,8 @@ def _check_pin(order: Order, store: Path) -> None:
     if not path.is_file():
         raise BrokenPackage(f"the Bento {order.tag} is not in the store after its build; build it again.")
     described: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    models = [str(model["tag"]) for model in described.get("models") or ()]
+    listing = [described, *(described.get("services") or ())]
+    models = [str(model["tag"]) for place in listing for model in place.get("models") or ()]
     pinned = (described.get("args") or {}).get("model")
     if models != [order.tag] or pinned != order.tag:
         raise BrokenPackage(
@@ -95,12 +98,20 @@ def _check_pin(order: Order, store: Path) -> None:
 
 
 def _remove(order: Order, store: Path) -> None:
-    for kind, name in (
-        ("bentos", order.name),
-        ("models", order.name),
-        ("models", f"{order.name}_pipeline"),
-    ):
-        shutil.rmtree(store / kind / name / order.version, ignore_errors=True)
+    names = (("bentos", order.name), ("models", order.name), ("models", f"{order.name}_pipeline"))
+    for folder in (store / kind / name for kind, name in names):
+        shutil.rmtree(folder / order.version, ignore_errors=True)
+        latest = folder / "latest"  # BentoML's note of which to take where none is named
+        if latest.is_file() and latest.read_text(encoding="utf-8").strip() == order.version:
+            left = sorted((place for place in folder.iterdir() if place.is_dir()), key=_age)
+            if left:
+                latest.write_text(left[-1].name, encoding="utf-8")
+            else:
+                latest.unlink()
+
+
+def _age(folder: Path) -> float:
+    return folder.stat().st_mtime
 
 
 def _build(order: Order) -> None:

@@ -1,4 +1,4 @@
-"""The candidate models: built from a use case's settings, fitted with every complaint turned into a sentence."""
+"""The candidate models: built from a use case's settings, what they refuse turned into sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_limits
 
 from loop.refusals import UseCaseMistake
@@ -76,7 +75,7 @@ def fit_candidate(
     try:
         with threadpool_limits(limits=threads, user_api="openmp"):
             model.fit(vectors, labels)
-    except InvalidParameterError as error:
+    except ValueError as error:  # a wrong value, or two settings that do not go together
         raise UseCaseMistake(f"candidates.{name}: {' '.join(str(error).split())}") from error
     if isinstance(model, RandomForestClassifier):
         # Trees that answer in parallel are summed in the order they finish: the last bits would vary.
@@ -91,7 +90,7 @@ def fit_candidate(
 
 @contextmanager
 def noting_convergence() -> Iterator[None]:
-    """Keeps scikit-learn from warning of what `fit_candidate` notes. Once around all threads: filters are global."""
+    """No warnings of what `fit_candidate` notes. Entered once around all threads: filters are global."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

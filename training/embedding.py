@@ -129,9 +129,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 def _known_categories(contract: Contract) -> list[np.ndarray]:
     return [
-        np.array(
-            sorted(column.categories) + ([MISSING_CATEGORY] if column.nullable else []), dtype=object
-        )
+        np.array(sorted(column.categories) + ([MISSING_CATEGORY] if column.nullable else []), dtype=object)
         for column in contract.category_columns
     ]
 

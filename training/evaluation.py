@@ -90,9 +90,7 @@ def evaluate(
         drawn.append(answers.scores(weights[:, groups].astype(np.float64)))
     low, high = _percentiles(np.concatenate(drawn)) if drawn else (value, value)
     scores = {
-        name: Score(
-            float(value[i]), float(np.fmin(low[i], value[i])), float(np.fmax(high[i], value[i]))
-        )
+        name: Score(float(value[i]), float(np.fmin(low[i], value[i])), float(np.fmax(high[i], value[i])))
         for i, name in enumerate(METRICS)
     }
     size = len(answers.classes)

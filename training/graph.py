@@ -39,7 +39,9 @@ def embedding_graph(pipeline: Pipeline, numbers: int, categories: int) -> onnx.M
 
 def model_graph(scaler: BaseEstimator | None, model: BaseEstimator, dimensions: int) -> onnx.ModelProto:
     """Scaler and model from `vector` to `label` and `probabilities`. Raises BrokenPackage."""
-    steps: list[tuple[str, Any]] = [("model", model)] if scaler is None else [("scaler", scaler), ("model", model)]
+    steps: list[tuple[str, Any]] = (
+        [("model", model)] if scaler is None else [("scaler", scaler), ("model", model)]
+    )
     options: dict[int, dict[str, Any]] = {id(model): {"zipmap": False}}
     if isinstance(scaler, StandardScaler):
         # Divides, as scikit-learn does: times 1/scale would differ in the last bit, at a tree's threshold.

@@ -24,9 +24,7 @@ def identities(rows: Sequence[Mapping[str, Any]], id_column: str | None) -> list
     copy of a training row is held out.
     """
     named = [label_text(row.get(id_column)) if id_column is not None else None for row in rows]
-    return [
-        f"row:{_row_hash(row)}" if name is None else name for name, row in zip(named, rows, strict=True)
-    ]
+    return [f"row:{_row_hash(row)}" if name is None else name for name, row in zip(named, rows, strict=True)]
 
 
 def holdout_mask(identities: Sequence[str], share: float, salt: str) -> np.ndarray:

@@ -78,8 +78,7 @@ def _data(facts: CardFacts) -> str:
         f"| as known at | {facts.as_of or 'the day of training'} |\n"
         f"| digest of the snapshot | `{facts.info.data_digest}` |\n"
         f"| rows trained on | {facts.training_rows:,} |\n"
-        f"| rows held out | {facts.evaluation.rows:,}, of {facts.evaluation.identities:,} "
-        f"{facts.contract.id_column or 'row'}s |\n"
+        f"| rows held out | {_held_out(facts)} |\n"
         f"{left_out}"
         f"| trained | {facts.info.created_at} (run `{facts.info.run_id}`, seed {facts.info.seed}) |\n"
         f"| code | `{facts.info.code_revision}` |\n"
@@ -90,9 +89,8 @@ def _data(facts: CardFacts) -> str:
 def _scores(facts: CardFacts) -> str:
     evaluation = facts.evaluation
     lines = [f"| {_WORDS[name]} | {score} |" for name, score in evaluation.scores.items()]
-    averaged = (
-        f"of `{facts.contract.positive[0]}`" if len(facts.contract.classes) == 2 else "means over the classes"
-    )
+    two = len(facts.contract.classes) == 2
+    averaged = f"of `{facts.contract.positive[0]}`" if two else "means over the classes"
     names = [_cell(name) for name in evaluation.classes]
     matrix = [
         f"| **{name}** | " + " | ".join(f"{count:,}" for count in row) + " |"
@@ -102,7 +100,7 @@ def _scores(facts: CardFacts) -> str:
         [
             "## Scores on the holdout\n",
             f"No version trains on these rows. Precision, recall and F1 are {averaged}. In brackets 95 % "
-            f"bootstrap intervals, resampled by {facts.contract.id_column or 'row'}.\n",
+            f"bootstrap intervals, resampled by {_unit(facts)}.\n",
             "| | |",
             "| --- | --- |",
             *lines,
@@ -128,8 +126,7 @@ def _candidates(facts: CardFacts) -> str:
         [
             "## Candidates\n",
             f"Chosen by {comparison.metric} ({order} is better): mean and standard deviation over "
-            f"{len(comparison.best.folds)} folds of the training rows, no "
-            f"{facts.contract.id_column or 'row'} on both sides.\n",
+            f"{len(comparison.best.folds)} folds of the training rows, no {_unit(facts)} on both sides.\n",
             f"| candidate | {comparison.metric} | time | settings |",
             "| --- | --- | --- | --- |",
             *lines,
@@ -154,17 +151,25 @@ def _embedding(facts: CardFacts) -> str:
 
 
 def _limits(facts: CardFacts) -> str:
-    fewest = min(
-        zip((sum(row) for row in facts.evaluation.confusion), facts.evaluation.classes, strict=True)
-    )
+    fewest = min(zip((sum(row) for row in facts.evaluation.confusion), facts.evaluation.classes, strict=True))
     limits = [
-        "Scores hold for rows like the holdout. Where the world changes they do not; watch drift and feedback.",
-        f"The rarest class among the held-out rows is `{fewest[1]}` with {fewest[0]:,}: least is known of it.",
-        "Numbers outside the range in `contract.json` and categories never seen are answered with a warning.",
+        "Scores hold for rows like the holdout, and not where the world changes: watch drift and feedback.",
+        f"The rarest class held out is `{fewest[1]}` with {fewest[0]:,} rows: least is known of it.",
+        "Numbers outside the range in `contract.json` and unseen categories are answered with a warning.",
         "Nothing here was checked for fairness between groups of people.",
         *facts.notes,
     ]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
+
+
+def _unit(facts: CardFacts) -> str:
+    """What one identity is called."""
+    return "row" if facts.contract.id_column is None else f"`{facts.contract.id_column}`"
+
+
+def _held_out(facts: CardFacts) -> str:
+    evaluation = facts.evaluation
+    return f"{evaluation.rows:,} ({evaluation.identities:,} different by {_unit(facts)})"
 
 
 def _cell(text: str) -> str:

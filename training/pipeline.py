@@ -18,7 +18,13 @@ from sklearn.base import BaseEstimator
 from loop.refusals import BrokenPackage
 from runner.package import TOLERANCE
 from runner.rows import CheckedRows
-from training.candidates import build_candidate, build_scaler, fit_candidate, noting_convergence, probabilities
+from training.candidates import (
+    build_candidate,
+    build_scaler,
+    fit_candidate,
+    noting_convergence,
+    probabilities,
+)
 from training.embedding import FittedEmbedding, block_frame
 from training.graph import model_graph, one_graph, run_graph
 from use_cases.contract import Contract
@@ -108,10 +114,11 @@ def check_agreement(fitted: FittedPipeline, contract: Contract, rows: CheckedRow
     spread = np.maximum(1.0, reference.std(axis=0))
     apart = np.abs(vectors - reference) / spread
     if not np.all(apart <= EMBEDDING_TOLERANCE):
-        row, dimension = np.unravel_index(np.nanargmax(np.where(np.isnan(apart), np.inf, apart)), apart.shape)
+        cell = np.nanargmax(np.where(np.isnan(apart), np.inf, apart))
+        row, dimension = (int(place) for place in np.unravel_index(cell, apart.shape))
         raise BrokenPackage(
-            f"the graph's embedding differs from scikit-learn's by {apart[row, dimension]:.2g} on holdout row "
-            f"{int(row)}, {fitted.embedding.dimensions[int(dimension)]}: a column's values are too large for "
+            f"the graph's embedding differs from scikit-learn's by {apart[row, dimension]:.2g} on holdout "
+            f"row {row}, {fitted.embedding.dimensions[dimension]}: a column's values are too large for "
             "32 bits; rescale it in the data, or put it under ignore."
         )
     return worst
@@ -127,9 +134,10 @@ def _check_probabilities(fitted: FittedPipeline, answers: np.ndarray, expected: 
     beyond = ~(apart <= TOLERANCE)  # so that NaN is beyond as well
     if beyond.any():
         raise BrokenPackage(
-            f"graph and pipeline of {fitted.candidate} differ by {np.nanmax(apart):.2g} in a probability, more "
-            f"than {TOLERANCE:g}, and on {int(beyond.sum())} of {len(apart)} holdout rows: large unscaled "
-            "values do that. Set scaler: standard, or leave that candidate out of use_case.yaml."
+            f"graph and pipeline of {fitted.candidate} differ by {np.nanmax(apart):.2g} in a probability "
+            f"(at most {TOLERANCE:g} is allowed) and differ too much on {int(beyond.sum())} of {len(apart)} "
+            "holdout rows: large unscaled values do that. Set scaler: standard, or leave that candidate out "
+            "of use_case.yaml."
         )
     return float(apart.max(initial=0.0))
 

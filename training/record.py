@@ -15,7 +15,8 @@ _LIBRARIES = ("bentoml", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn
 def code_revision(root: Path) -> str:
     """The commit of the code, `+dirty` where files differ from it; `unknown` where there is no git."""
     revision = _git(root, "rev-parse", "HEAD")
-    if not revision:
+    # A folder inside somebody else's checkout would answer with that one's commit.
+    if not revision or Path(_git(root, "rev-parse", "--show-toplevel")) != root.resolve():
         return "unknown"
     return f"{revision}+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else revision
 

@@ -63,9 +63,7 @@ class Comparison:
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def compare(
-    use_case: UseCase, contract: Contract, training: LabelledRows, progress: Progress
-) -> Comparison:
+def compare(use_case: UseCase, contract: Contract, training: LabelledRows, progress: Progress) -> Comparison:
     """Every candidate of the use case on the same folds. Ties go to the one named first.
 
     Each fold fits embedding, scaler and model on its own training rows. Raises NotTrainable where a class

@@ -65,7 +65,9 @@ def test_plain_bentoml_serve_gives_the_same_answers_and_refusals(
     trained: Home, row: Row, tmp_path: Path
 ) -> None:
     home = trained.copy(tmp_path)
-    rows = json.loads(next((home.var / "bentoml" / "models" / "small").glob("*/golden.json")).read_text())["rows"]
+    rows = json.loads(next((home.var / "bentoml" / "models" / "small").glob("*/golden.json")).read_text())[
+        "rows"
+    ]
     calls: list[tuple[str, Any]] = [
         ("/predict", {"rows": rows}),
         ("/explain", {"rows": rows[:3]}),
@@ -100,7 +102,10 @@ def test_nothing_that_trains_or_unpickles_is_inside(trained: Home) -> None:
     source = bento_folder(trained, trained.tags()[0]) / "src"
     held = {path.relative_to(source).parts[0] for path in source.rglob("*.py")}
     assert held == {"service.py", "settings.py", "loop", "monitoring", "runner", "storage", "use_cases"}
-    assert {p.name for p in (source / "use_cases").iterdir()} - {"__pycache__"} == {"__init__.py", "contract.py"}
+    assert {p.name for p in (source / "use_cases").iterdir()} - {"__pycache__"} == {
+        "__init__.py",
+        "contract.py",
+    }
     text = "\n".join(path.read_text() for path in source.rglob("*.py"))
     for forbidden in ("pickle", "joblib", "skops", "sklearn", "import pandas", "evidently", "typer"):
         assert forbidden not in text.replace("unpickle", ""), forbidden

@@ -71,7 +71,7 @@ def test_workers_leave_when_their_supervisor_is_killed_and_the_port_is_free_agai
     with up(home, workers=2) as server:
         workers = [psutil.Process(pid) for pid in server.workers()]
         server.process.kill()
-        gone, alive = psutil.wait_procs(workers, timeout=20)
+        _, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive
     with up(home) as again:
         assert again.predict(row)

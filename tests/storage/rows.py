@@ -74,7 +74,11 @@ def writer(*arguments: str) -> subprocess.Popen[str]:
 
 def finished(*processes: subprocess.Popen[str]) -> list[str]:
     """What the processes wrote, once all have ended well."""
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    try:
+        outputs = [process.communicate(timeout=60)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0] * len(processes)
     return outputs
 

@@ -26,8 +26,8 @@ def _pending(database: Database) -> int:
 
 
 def test_four_processes_ask_for_exactly_one_run_per_multiple(url: str, database: Database) -> None:
-    # 4 x 12 batches of 25, k = 25: each batch crosses a multiple, wherever the others stand.
-    released_together(*(writer("batches", url, f"p{n}", "12", "25", "25") for n in range(4)))
+    # Batches of 30 step over multiples of 25 and seldom end on one.
+    released_together(*(writer("batches", url, f"p{n}", "10", "30", "25") for n in range(4)))
     with database.reading() as connection:
         asked = runs(connection, USE_CASE, state="requested")
         assert production_rows(connection, USE_CASE) == 1_200

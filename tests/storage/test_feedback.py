@@ -138,12 +138,10 @@ def test_a_batch_over_several_multiples_asks_for_one_run_each(database: Database
     assert tell(database, *(truth(name) for name in names[:9]), k=10).training_run is None
     receipt = tell(database, *(truth(name) for name in names[9:]), k=10)
     assert receipt.production_rows == 25 and receipt.training_run is not None
-    assert _requests(database) == [
+    assert sorted(_requests(database)) == [
         "10 labelled production rows, a multiple of 10",
         "20 labelled production rows, a multiple of 10",
-    ] or sorted(_requests(database)) == sorted(
-        f"{count} labelled production rows, a multiple of 10" for count in (10, 20)
-    )
+    ]
 
 
 def test_more_ids_than_one_in_list_holds_are_all_joined(database: Database) -> None:

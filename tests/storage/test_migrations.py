@@ -107,7 +107,8 @@ def test_a_copied_package_migrates_by_its_own_revisions(url: str, tmp_path: Path
     program = (
         "import sys, storage; from storage.database import Database\n"
         "assert storage.__file__.startswith(sys.argv[2])\n"
-        "database = Database.open(sys.argv[1]); database.migrate(); print(len(database.secret('ids')))"
+        "database = Database.open(sys.argv[1]); database.migrate(); print(len(database.secret('ids')))\n"
+        "database.close()"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, url, str(bento)],

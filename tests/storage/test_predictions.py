@@ -74,5 +74,5 @@ def test_look_ups_of_the_hot_path_use_an_index(sqlite_url: str) -> None:
     with database.reading() as connection:
         for statement, index in plans.items():
             plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())
-            assert f"SEARCH" in plan and index in plan, plan
+            assert "SEARCH" in plan and index in plan, plan
     database.close()

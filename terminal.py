@@ -1,0 +1,128 @@
+"""What commands print: tables and progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from storage.database import Database
+from storage.versions import history
+from storage.versions import versions as all_versions
+
+if TYPE_CHECKING:
+    from training.outcome import Outcome
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def version_table(database: Database, use_case: str) -> Table:
+    """Every Bento of a use case, newest first: its stage, since when, why, and its scores."""
+    with database.reading() as connection:
+        found = all_versions(connection, use_case)
+        changes = history(connection, use_case)
+    table = Table(title=f"Versions of {use_case}", title_justify="left")
+    for heading in ("Bento", "stage", "since (UTC)", "by", "why", "model", "scores on the holdout"):
+        table.add_column(heading, overflow="fold")
+    for version in found:
+        last = next((change for change in changes if change.tag == version.tag), None)
+        since = version.created_at_ms if last is None else last.changed_at_ms
+        table.add_row(
+            version.tag,
+            version.stage,
+            _moment(since),
+            "" if last is None else last.actor,
+            "" if last is None else last.reason,
+            version.candidate,
+            _scores(version.scores_json),
+        )
+    return table
+
+
+def outcome_table(outcome: Outcome) -> Group:
+    """The candidates as cross-validated, and the winner's scores on the holdout."""
+    candidates = Table(title=f"Candidates by cross-validated {outcome.metric}", title_justify="left")
+    for heading in ("candidate", outcome.metric, "seconds"):
+        candidates.add_column(heading, justify="left" if heading == "candidate" else "right")
+    for result in outcome.candidates:
+        candidates.add_row(result.name, f"{result.mean:.4f} ± {result.spread:.4f}", f"{result.seconds:.1f}")
+    if outcome.without_pca is not None:
+        result = outcome.without_pca
+        candidates.add_row(
+            f"{result.name}, columns without PCA",
+            f"{result.mean:.4f} ± {result.spread:.4f}",
+            f"{result.seconds:.1f}",
+        )
+    scores = Table(
+        title=f"{outcome.bento} on {outcome.rows['holdout']:,} held-out rows", title_justify="left"
+    )
+    for heading in ("score", "value", "95 % interval"):
+        scores.add_column(heading, justify="left" if heading == "score" else "right")
+    for name, score in outcome.scores.items():
+        scores.add_row(name, f"{score.value:.4f}", f"{score.low:.4f} to {score.high:.4f}")
+    return Group(candidates, scores)
+
+
+def _scores(scores_json: str) -> str:
+    scores = json.loads(scores_json)
+    return "  ".join(
+        f"{name} {score['value']:.3f}" for name, score in scores.items() if isinstance(score, dict)
+    )
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Bars:
+    """Training's progress as bars, one a stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        self.finish()
+        self._task = self._progress.add_task(text, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        if self._task is not None:
+            self._progress.advance(self._task, steps)
+
+    def finish(self) -> None:
+        if self._task is not None:
+            done = self._progress.tasks[-1]
+            total = done.total if done.total is not None else 1
+            self._progress.update(self._task, total=total, completed=total)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        drawn = Bars(progress)
+        yield drawn
+        drawn.finish()
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda rows: progress.advance(task, rows)

@@ -1,0 +1,49 @@
+"""Settings are typed, complete in the README, and wrong ones are named together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from settings import Settings, SettingsError, read_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_readmes_table_names_every_setting_with_its_default() -> None:
+    table = dict(
+        re.findall(r"^\| `(REBENTO_[A-Z_]+)` \| ([^|]*) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    )
+    fields = {f"REBENTO_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    assert set(table) == set(fields)
+    for name, field in fields.items():
+        shown = table[name].strip().strip("`").replace(",", "")
+        assert shown in (str(field.default), "" if field.default == "" else str(field.default)), name
+
+
+def test_all_mistakes_are_listed_together() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"REBENTO_API_PORT": "http", "REBENTO_WORKERS": "0", "REBENTO_WORKER": "2"})
+    for name in ("REBENTO_API_PORT", "REBENTO_WORKERS", "REBENTO_WORKER is not a setting"):
+        assert name in str(caught.value)
+
+
+def test_a_host_beyond_this_machine_needs_a_token() -> None:
+    with pytest.raises(SettingsError, match="REBENTO_API_TOKEN"):
+        read_settings({"REBENTO_HOST": "0.0.0.0"})
+    assert read_settings({"REBENTO_HOST": "0.0.0.0", "REBENTO_API_TOKEN": "s"}).host == "0.0.0.0"
+    assert read_settings({"REBENTO_HOST": "127.0.0.2"}).is_loopback
+
+
+def test_state_has_an_absolute_place_and_another_process_reads_the_same_settings() -> None:
+    settings = read_settings({"REBENTO_HOME": "somewhere", "REBENTO_WORKERS": "3"})
+    assert settings.home == Path.cwd() / "somewhere"
+    assert read_settings(settings.environment()) == settings
+    assert settings.database == f"sqlite:///{settings.home}/rebento.sqlite"
+    assert read_settings({}, default_home=Path("/elsewhere")).home == Path("/elsewhere")
+
+
+def test_a_token_is_never_shown() -> None:
+    assert "secret" not in repr(read_settings({"REBENTO_API_TOKEN": "secret"}))
