@@ -130,7 +130,8 @@ class Installation:
                 journal.close()
 
     def promote(self, tag: str) -> None:
-        """Puts a built version in Production; the one before is archived."""
+        """Puts a built version in Production; the one before is archived. A version alone will do as tag."""
+        tag = tag if ":" in tag else f"{self.use_case_name}:{tag}"
         with self.database() as database, database.writing() as connection:
             version = find_version(connection, tag)
             if version is None or version.use_case != self.use_case_name:
@@ -170,8 +171,8 @@ class Installation:
         ]
         if erasure.bentos:
             sentences.append(
-                f"Models that may have learned from them remain: {', '.join(erasure.bentos)}. Train again and "
-                "remove those versions with their snapshots to be rid of that, too."
+                f"Models that may have learned from them remain: {', '.join(erasure.bentos)}. Train again "
+                "and remove those versions with their snapshots to be rid of that, too."
             )
         sentences.append("Rows of the training data itself stay where its source keeps them.")
         return sentences

@@ -37,19 +37,18 @@ def version_table(database: Database, use_case: str) -> Table:
         found = all_versions(connection, use_case)
         changes = history(connection, use_case)
     table = Table(title=f"Versions of {use_case}", title_justify="left")
-    for heading in ("Bento", "stage", "since (UTC)", "by", "why", "model", "scores on the holdout"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("Bento", no_wrap=True)
+    table.add_column("stage, since (UTC)", no_wrap=True)
+    table.add_column("model and scores on the holdout", overflow="fold")
+    table.add_column("who and why", overflow="fold")
     for version in found:
         last = next((change for change in changes if change.tag == version.tag), None)
         since = version.created_at_ms if last is None else last.changed_at_ms
         table.add_row(
-            version.tag,
-            version.stage,
-            _moment(since),
-            "" if last is None else last.actor,
-            "" if last is None else last.reason,
-            version.candidate,
-            _scores(version.scores_json),
+            version.tag.removeprefix(f"{use_case}:"),
+            f"{version.stage}\n{_moment(since)}",
+            f"{version.candidate}: {_scores(version.scores_json)}",
+            "built" if last is None else f"{last.actor}: {last.reason}",
         )
     return table
 
@@ -80,8 +79,10 @@ def outcome_table(outcome: Outcome) -> Group:
 
 def _scores(scores_json: str) -> str:
     scores = json.loads(scores_json)
-    return "  ".join(
-        f"{name} {score['value']:.3f}" for name, score in scores.items() if isinstance(score, dict)
+    return ", ".join(
+        f"{name} {scores[name]['value']:.3f}"
+        for name in ("roc_auc", "balanced_accuracy", "f1")
+        if scores.get(name, {}).get("value") is not None
     )
 
 

@@ -39,6 +39,8 @@ STATUS: dict[type[Refusal], int] = {
 }
 #: Above this a body is parsed and answered in a thread: 64 KiB keep the event loop for about a millisecond.
 _LARGE_BODY_BYTES = 64 * 1024
+#: How many times the limit a body may hold and still be read to its end, to be refused in a sentence.
+_PATIENCE = 4
 _JSON = (b"content-type", b"application/json")
 #: BentoML's own pages and documents, which stay its own.
 _BENTOML_PATHS = frozenset(("/", "/docs.json", "/schema.json", "/healthz", "/livez"))
@@ -164,9 +166,11 @@ def _check_headers(headers: dict[bytes, bytes]) -> None:
 
 
 async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
+    """The whole body. One that is too large is read on for a while and dropped: a client that is still
+    sending when it is answered sees a reset connection, and never the sentence."""
     too_large = InvalidRows(f"the body is larger than {most:,} bytes; send fewer rows in each call")
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > most:
+    if length.isdigit() and int(length) > _PATIENCE * most:
         raise too_large
     chunks: list[bytes] = []
     size = 0
@@ -175,14 +179,16 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> byt
         if message["type"] == "http.disconnect":
             raise _ClientLeft
         chunk = message.get("body", b"")
-        if not message.get("more_body", False):
-            if size + len(chunk) > most:
-                raise too_large
-            return b"".join((*chunks, chunk)) if chunks else chunk
         size += len(chunk)
+        is_last = not message.get("more_body", False)
         if size > most:
-            raise too_large
-        chunks.append(chunk)
+            chunks.clear()
+            if is_last or size > _PATIENCE * most:
+                raise too_large
+        elif is_last:
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        else:
+            chunks.append(chunk)
 
 
 def _payload(body: bytes, key: str) -> Any:

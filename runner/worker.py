@@ -24,6 +24,7 @@ import uvicorn
 CANNOT_SERVE = 3
 #: An idle kept-alive connection may carry a request that is just on its way.
 _IDLE_GRACE_SECONDS = 1.0
+_CLOSE = (b"connection", b"close")
 
 log = logging.getLogger("rebento.worker")
 
@@ -57,9 +58,12 @@ class DrainingServer(uvicorn.Server):
             return await super().on_tick(counter)
         for server in self.servers:
             server.close()
-        close = (b"connection", b"close")
-        if close not in self.server_state.default_headers:
-            self.server_state.default_headers = [*self.server_state.default_headers, close]
+        if _CLOSE not in self.server_state.default_headers:
+            self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        for connection in self.server_state.connections:
+            # A request that began before the drain carries the headers of that time.
+            if _is_busy(connection) and not connection.cycle.response_started:
+                connection.cycle.default_headers = self.server_state.default_headers
         seconds = time.monotonic() - self._draining_since
         if seconds > self._drain_seconds:
             return True

@@ -63,8 +63,8 @@ def _use(facts: CardFacts) -> str:
     return (
         "## Intended use\n\n"
         f"Predicts `{facts.contract.target}` ({classes}) of one row of the columns in `contract.json`."
-        f"{of_interest} For rows of the kind it was trained on; it says how likely each class is and does not "
-        "decide what follows from it. A person should look at single decisions that matter to somebody.\n"
+        f"{of_interest} For rows of the kind it was trained on; it says how likely each class is and does "
+        "not decide what follows from it. A person should look at single decisions that matter to somebody.\n"
     )
 
 

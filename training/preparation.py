@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,5 +99,4 @@ def _complaint(use_case: UseCase, broken: int, rows: int, problems: Sequence[Pro
 
 
 def _first(found: Sequence[Problem]) -> str:
-    first: Any = found[0]
-    return f"row {first.row} {first.problem}"
+    return f"row {found[0].row} {found[0].problem}"

@@ -149,11 +149,14 @@ class Server:
         """Process ids of the API's workers."""
         import psutil
 
-        return [
-            child.pid
-            for child in psutil.Process(self.process.pid).children(recursive=True)
-            if "runner.worker" in " ".join(child.cmdline())
-        ]
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if "runner.worker" in " ".join(child.cmdline()):
+                    found.append(child.pid)
+            except psutil.NoSuchProcess:  # it has just ended
+                continue
+        return found
 
 
 def free_port() -> int:

@@ -42,7 +42,8 @@ def test_each_bento_pins_its_exact_model_in_its_own_bento_yaml(two: Home) -> Non
     assert len(tags) == 2
     for tag in tags:
         described = yaml.safe_load((bento_folder(two, tag) / "bento.yaml").read_text())
-        assert [model["tag"] for model in described["models"]] == [tag]
+        (service,) = described["services"]
+        assert [model["tag"] for model in described["models"] + service["models"]] == [tag]
         assert described["args"] == {"model": tag}
         assert described["labels"]["data_digest"]
 

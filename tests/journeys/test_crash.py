@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 import urllib.error
 from pathlib import Path
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from storage.database import Database
-from tests.journeys.conftest import Home, up, wait_for
+from tests.journeys.conftest import Home, Server, up, wait_for
 
 pytestmark = pytest.mark.slow
 Row = dict[str, Any]
@@ -77,6 +78,15 @@ def test_workers_leave_when_their_supervisor_is_killed_and_the_port_is_free_agai
         assert again.predict(row)
 
 
+def _accepts(server: Server) -> bool:
+    host, port = server.base.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionError:
+        return False
+    return True
+
+
 def test_a_stop_answers_what_is_held_first(trained: Home, row: Row, tmp_path: Path) -> None:
     with up(trained.copy(tmp_path)) as server:
         body = json.dumps({"rows": [row]}).encode()
@@ -87,12 +97,13 @@ def test_a_stop_answers_what_is_held_first(trained: Home, row: Row, tmp_path: Pa
         connection.endheaders()
         connection.send(body[:20])
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: "stopping" in server.log.read_text(), "the stop to begin")
+        wait_for(lambda: not _accepts(server), "the drain to begin")
         connection.send(body[20:])
         response = connection.getresponse()
         assert response.status == 200
         assert response.headers["connection"] == "close"
         assert json.loads(response.read())["predictions"]
+        connection.close()
         assert server.process.wait(20) == 0
 
 

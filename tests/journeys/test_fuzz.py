@@ -68,7 +68,10 @@ def counted(trained: Home, folder: Any) -> Iterator[Caller]:
     home = trained.copy(folder)
     with up(home) as server:
         caller = Caller(server)
-        yield caller
+        try:
+            yield caller
+        finally:
+            caller.connection.close()
         assert caller.calls >= 1_000
         assert server.metric('api_requests_total{route="/predict",status="500"}') == 0
         assert server.metric('api_requests_total{route="/feedback",status="500"}') == 0
