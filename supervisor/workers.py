@@ -22,6 +22,8 @@ log = logging.getLogger("rebento.supervisor")
 _CANNOT_SERVE = 3  # runner.worker's exit code; importing it would load the serving code in here
 _POLL_SECONDS = 0.05
 _LONGEST_BACKOFF_SECONDS = 10.0
+#: One may be killed for lack of memory or by hand; the third time it is the Bento or the machine.
+_MOST_FAILED_STARTS = 2
 
 
 class PortTaken(Refusal):
@@ -90,16 +92,23 @@ class Workers:
         self.metrics_folder.mkdir(parents=True)
         began = time.monotonic()
         self.workers = [self._spawn() for _ in range(self.count)]
+        failures = 0
         while not all([worker.look() for worker in self.workers]):
-            for worker in self.workers:
+            for index, worker in enumerate(self.workers):
                 code = worker.process.poll()
-                if code is not None:
+                if code is None:
+                    continue
+                failures += 1
+                if code == _CANNOT_SERVE or failures > _MOST_FAILED_STARTS:
                     self.stop()
                     if code == _CANNOT_SERVE:
                         raise BrokenPackage(f"{self.bento} cannot serve here; the line above says why")
                     raise WorkersFailed(
-                        f"a worker of {self.bento} ended with code {code} before it was ready"
+                        f"workers of {self.bento} ended {failures} times before all were ready, last with "
+                        f"code {code}; the lines above say why"
                     )
+                self._bury(worker)
+                self.workers[index] = self._spawn()
             if time.monotonic() - began > self.ready_seconds:
                 self.stop()
                 raise WorkersFailed(f"{self.bento} was not ready within {self.ready_seconds:g} seconds")

@@ -58,10 +58,15 @@ def fit_whole(
     scaler = fit_scaler(use_case.scaler, vectors)
     model = build_candidate(candidate, use_case.candidates[candidate], use_case.seed)  # type: ignore[index]
     with noting_convergence():
-        notes = fit_candidate(candidate, model, scaled(scaler, vectors), labels, threads=os.cpu_count() or 1)
+        notes = fit_candidate(candidate, model, scaled(scaler, vectors), labels, threads=spare_cores())
     graph = one_graph(embedding.graph, model_graph(scaler, model, vectors.shape[1]))
     classes = tuple(str(label) for label in model.classes_)
     return FittedPipeline(candidate, embedding, scaler, model, classes, graph, notes)
+
+
+def spare_cores() -> int:
+    """All cores but one. Beside a busy process two OpenMP threads took ten times as long as one."""
+    return max(1, (os.cpu_count() or 1) - 1)
 
 
 def fit_scaler(kind: str, vectors: np.ndarray) -> BaseEstimator | None:

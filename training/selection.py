@@ -109,13 +109,12 @@ def person_folds(training: LabelledRows, seed: int) -> list[Fold]:
     """Places to fit on and places to answer, each row answered once, classes spread evenly."""
     classes, places = np.unique(training.labels, return_inverse=True)
     identities, groups = np.unique(training.identities, return_inverse=True)
-    fewest = LEAST_IDENTITIES
     for place, name in enumerate(classes):
         there = len(np.unique(groups[places == place]))
-        if there < fewest:
+        if there < LEAST_IDENTITIES:
             raise NotTrainable(
-                f"Class {name!r} has rows of {there} ids in the training part, and cross-validation needs "
-                f"{fewest}: add rows of it, or list the other labels under classes."
+                f"Class {str(name)!r} has rows of {there} ids in the training part, and cross-validation "
+                f"needs {LEAST_IDENTITIES}: add rows of it, or list the other labels under classes."
             )
     if len(identities) == len(training):  # far quicker, and the same where every row is its own group
         return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(places, places))

@@ -181,6 +181,7 @@ def test_an_explanation_names_columns_by_their_effect_and_is_not_logged(server: 
     assert server.metric('predictions_total{prediction="yes"}') <= before + 1
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # bentoml 1.4.39 imports with several
 def test_every_route_is_on_the_openapi_page_and_bentos_own_client_works(server: Server, row: Row) -> None:
     import bentoml
 

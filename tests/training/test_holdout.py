@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import doctest
+
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+import loop.holdout
 from loop.holdout import is_holdout
 from tests.training.conftest import use_case_of, visits
 from training.holdout import holdout_mask, identities
@@ -22,6 +25,10 @@ def test_a_place_never_changes() -> None:
 def test_a_larger_share_only_adds_rows(identity: str, one: float, other: float) -> None:
     small, large = sorted((one, other))
     assert is_holdout(identity, small, "s") <= is_holdout(identity, large, "s")
+
+
+def test_the_example_in_its_docstring_is_true() -> None:
+    assert doctest.testmod(loop.holdout).failed == 0
 
 
 def test_the_share_is_about_the_share() -> None:

@@ -32,7 +32,7 @@ def test_the_digest_is_of_the_content_not_of_process_index_or_writer(tmp_path: P
     assert digest(rows) == name
     pd.read_parquet(path).to_parquet(path, compression="gzip", row_group_size=50)
     assert digest(read_snapshot(name, tmp_path)) == name
-    code = "from tests.training.conftest import visits; from training.snapshot import digest; print(digest(visits()))"
+    code = "import training.snapshot as s, tests.training.conftest as c; print(s.digest(c.visits()))"
     other = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
