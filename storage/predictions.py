@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, or_, select, update
 
@@ -12,9 +14,8 @@ from storage.counters import chunked, count_labelled
 from storage.turns import take_turn
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One answered row, as it is stored."""
+class Prediction(NamedTuple):
+    """One answered row, as it is stored. A tuple, so that the hot path hands it on as it is."""
 
     prediction_id: str
     use_case: str
@@ -36,7 +37,7 @@ class Prediction:
     is_holdout: bool
 
 
-_NAMES = [field.name for field in fields(Prediction)]
+_NAMES = Prediction._fields
 _COLUMNS = [schema.predictions.c[name] for name in _NAMES]
 
 
@@ -51,6 +52,20 @@ def _statements(mark: str) -> tuple[str, str]:
 
 
 _STATEMENTS = {"sqlite": _statements("?"), "postgresql": _statements("%s")}
+
+#: Rows of one SQLite statement. One step stores them all, and lets go of Python's lock once: a step a row
+#: would make the event loop's thread hand the lock over, and wait for it, at every row.
+_MOST_ROWS = 64
+
+
+@cache
+def _insertion_of(rows: int) -> str:
+    """SQLite's insertion of so many rows: powers of two alone, so that it knows every one of them."""
+    marks = f"({', '.join('?' * len(_NAMES))}, false)"
+    return (
+        f"INSERT INTO predictions ({', '.join(_NAMES)}, is_labelled) VALUES {', '.join([marks] * rows)} "
+        "ON CONFLICT (prediction_id) DO NOTHING"
+    )
 
 
 def record_predictions(connection: Connection, predictions: Sequence[Prediction], k: int) -> int:
@@ -73,26 +88,16 @@ def insert_predictions(connection: Connection, predictions: Sequence[Prediction]
         return 0
     for use_case in sorted({prediction.use_case for prediction in predictions}):
         take_turn(connection, use_case)
-    insertion, _ = _STATEMENTS[connection.dialect.name]
-    rows = [
-        (
-            p.prediction_id,
-            p.use_case,
-            p.bento,
-            p.predicted_at_ms,
-            p.row_json,
-            p.vector,
-            p.label,
-            p.probabilities_json,
-            p.confidence,
-            p.entity_id,
-            p.event_time,
-            p.origin,
-            p.is_holdout,
-        )
-        for p in predictions
-    ]
-    return connection.exec_driver_sql(insertion, rows).rowcount
+    if connection.dialect.name == "postgresql":
+        insertion, _ = _STATEMENTS["postgresql"]
+        return connection.exec_driver_sql(insertion, list(predictions)).rowcount
+    inserted = start = 0
+    while start < len(predictions):
+        size = min(_MOST_ROWS, 1 << ((len(predictions) - start).bit_length() - 1))
+        values = tuple(chain.from_iterable(predictions[start : start + size]))
+        inserted += connection.exec_driver_sql(_insertion_of(size), values).rowcount
+        start += size
+    return inserted
 
 
 def _join_pending(connection: Connection, use_case: str, predictions: Sequence[Prediction], k: int) -> None:

@@ -82,8 +82,6 @@ def fit_pipeline(contract: Contract, settings: Embedding, rows: CheckedRows, see
     # BLAS adds in another order with another number of threads: one thread, so that bytes repeat.
     with threadpool_limits(limits=1):
         encode = ColumnTransformer(blocks).fit(frame)
-        if numbers:
-            _round_to_32_bits(encode.named_transformers_["numbers"])
         encoded = encode.transform(frame)
         if not np.ptp(encoded, axis=0).any():
             raise NotTrainable(
@@ -97,7 +95,11 @@ def fit_pipeline(contract: Contract, settings: Embedding, rows: CheckedRows, see
 
 
 def block_frame(contract: Contract, rows: CheckedRows) -> pd.DataFrame:
-    """The two blocks side by side as the scikit-learn embedding takes them."""
+    """The two blocks side by side as the scikit-learn embedding takes them.
+
+    Numbers stay float32, so that scikit-learn subtracts the same 32-bit mean as the graph: where values are
+    large and close together (years, codes) a mean of 64 bits would put the two embeddings apart.
+    """
     numbers = pd.DataFrame(rows.numbers, columns=[column.name for column in contract.number_columns])
     categories = pd.DataFrame(rows.categories, columns=[column.name for column in contract.category_columns])
     return pd.concat([numbers, categories], axis=1)
@@ -108,23 +110,6 @@ def _fitted_pca(settings: Embedding, encoded: np.ndarray, seed: int) -> PCA:
     components = settings.variance if settings.components is None else min(settings.components, most)
     # The one solver that is exact, quick for many rows, and can keep a share of variance.
     return PCA(components, svd_solver="covariance_eigh", random_state=seed).fit(encoded)
-
-
-def _round_to_32_bits(numbers: Pipeline) -> None:
-    """Rounds what was fitted to what the graph can hold.
-
-    The graph subtracts a 32-bit mean. Where values are large and close together (years, codes), a mean of
-    64 bits would put the two embeddings apart by more than the values differ.
-    """
-    numbers.named_steps["impute"].statistics_ = _rounded(numbers.named_steps["impute"].statistics_)
-    standardise = numbers.named_steps.get("standardise")
-    if standardise is not None:
-        standardise.mean_ = _rounded(standardise.mean_)
-        standardise.scale_ = _rounded(standardise.scale_)
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.float32).astype(np.float64)
 
 
 def _known_categories(contract: Contract) -> list[np.ndarray]:

@@ -86,7 +86,7 @@ def test_an_erasure_crosses_no_multiple_twice(database: Database) -> None:
 def test_an_erased_row_is_overwritten_in_the_file(sqlite_url: str) -> None:
     database = Database.open(sqlite_url)
     database.migrate()
-    secret = replace(prediction("a", entity_id="7"), row_json='{"note": "unmistakable words"}')
+    secret = prediction("a", entity_id="7")._replace(row_json='{"note": "unmistakable words"}')
     with database.writing() as connection:
         record_predictions(connection, [secret], 10)
     with database.writing() as connection:
