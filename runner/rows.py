@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +22,8 @@ Row = dict[str, Any]
 Warnings = list[dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRows:
-    """Rows that keep the contract, as the graph's blocks."""
+class CheckedRows(NamedTuple):
+    """Rows that keep the contract, as the graph's blocks. A tuple: the hot path makes one a call."""
 
     rows: list[Row]
     """As they came."""
