@@ -55,6 +55,7 @@ def up(use_case: UseCaseOption = "") -> None:
         },
         metrics_folder=settings.home / "metrics" / "api",
         drain_seconds=settings.drain_seconds,
+        hourly=place.prune,
         say=out.print,
     )
 

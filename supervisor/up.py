@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from loop.refusals import Refusal
 from supervisor.workers import Workers, listen
+
+log = logging.getLogger("rebento.supervisor")
 
 
 def serve(
@@ -21,11 +24,13 @@ def serve(
     environment: Mapping[str, str],
     metrics_folder: Path,
     drain_seconds: float,
+    hourly: Callable[[], object],
     say: Callable[[str], None],
 ) -> None:
     """Serves `bento` from its own `folder` until SIGTERM or SIGINT, then drains.
 
-    Raises PortTaken, WorkersFailed or BrokenPackage where it cannot begin.
+    `hourly` is called once at the start and then every hour, in a thread of its own. Raises PortTaken,
+    WorkersFailed or BrokenPackage where it cannot begin.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
     stopping = threading.Event()
@@ -49,9 +54,20 @@ def serve(
         say(f"  try it    {at}/           every route, its shapes, and a form")
         say(f"  watch     {at}/metrics    Prometheus text")
         say("Ctrl-C stops it.")
+        threading.Thread(target=_every_hour, args=(hourly, stopping), name="hourly", daemon=True).start()
         while not stopping.wait(0.2):
             workers.watch()
         say("stopping: what is held is answered first")
     finally:
         listener.close()
         workers.stop()
+
+
+def _every_hour(work: Callable[[], object], stopping: threading.Event) -> None:
+    while True:
+        try:
+            work()
+        except Refusal as refusal:  # the database is away: the next hour will do
+            log.warning("the hourly work was put off: %s", refusal)
+        if stopping.wait(3600):
+            return

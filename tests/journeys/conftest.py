@@ -1,8 +1,7 @@
-"""A real Bento, trained once for all journeys, and real servers of it."""
+"""Real installations and real servers of them. The Bento they start from is trained once, in tests/conftest.py."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -23,24 +22,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-
-# A tenth of the real rows and two quick candidates: a Bento in seconds, by the real path.
-SMALL = """\
-source: {loader: "loader.py:rows"}
-target: doctor_visit
-positive: "yes"
-id: person
-time: year
-embedding: {kind: pca, components: 8}
-candidates: {logistic_regression: {}, sgd: {}}
-policy: {feedbacks_per_training: 1000}
-"""
-LOADER = """\
-from use_cases.doctor_visits.loader import person_years
-
-def rows(data):
-    return person_years(data).iloc[:2000]
-"""
 
 
 @dataclass(frozen=True)
@@ -219,25 +200,6 @@ def bentoml_serve(home: Home, tag: str) -> Any:
     return serving(home, [str(BIN / "bentoml"), "serve", tag, "--port", str(port)], port)
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """An installation with one small Bento in Production. Never serve from it: copy it."""
-    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    folder = (shared or tmp_path_factory.getbasetemp()) / "trained"
-    folder.mkdir(exist_ok=True)
-    home = Home(folder)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the test processes trains, the others wait
-        if not (folder / "done").exists():
-            case = folder / "use_cases" / "small"
-            case.mkdir(parents=True, exist_ok=True)
-            (case / "use_case.yaml").write_text(SMALL)
-            (case / "loader.py").write_text(LOADER)
-            home.rebento("train")
-            (folder / "done").touch()
-    return home
-
-
 @pytest.fixture(scope="module")
 def server(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`rebento up` with two workers on a copy of the trained home; one a test module."""
@@ -245,10 +207,16 @@ def server(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-@pytest.fixture(scope="session")
-def row(trained: Home) -> dict[str, Any]:
-    """A row that the small use case accepts."""
-    from use_cases.contract import Contract
-
-    (contract,) = (trained.var / "bentoml" / "models" / "small").glob("*/contract.json")
-    return dict(Contract.read(contract).example_row())
+@pytest.fixture(scope="module")
+def two(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two Bentos built one after the other, of models that differ: the second learned turned labels."""
+    home = trained.copy(tmp_path_factory.mktemp("two"))
+    loader = home.folder / "use_cases" / "small" / "loader.py"
+    turned = loader.read_text().replace(
+        "return person_years(data).iloc[:2000]",
+        'return person_years(data).iloc[:2000].replace({"doctor_visit": {"yes": "no", "no": "yes"}})',
+    )
+    loader.write_text(turned)
+    run = home.rebento("train")
+    assert "rebento promote" in run.stdout
+    return home

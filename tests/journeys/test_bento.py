@@ -17,21 +17,6 @@ pytestmark = pytest.mark.slow
 Row = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def two(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two Bentos built one after the other, of models that differ: the second learned turned labels."""
-    home = trained.copy(tmp_path_factory.mktemp("two"))
-    loader = home.folder / "use_cases" / "small" / "loader.py"
-    turned = loader.read_text().replace(
-        "return person_years(data).iloc[:2000]",
-        'return person_years(data).iloc[:2000].replace({"doctor_visit": {"yes": "no", "no": "yes"}})',
-    )
-    loader.write_text(turned)
-    run = home.rebento("train")
-    assert "rebento promote" in run.stdout
-    return home
-
-
 def bento_folder(home: Home, tag: str) -> Path:
     name, _, version = tag.partition(":")
     return home.var / "bentoml" / "bentos" / name / version
