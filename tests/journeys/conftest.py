@@ -1,4 +1,4 @@
-"""Real installations and real servers of them. The Bento they start from is trained once, in tests/conftest.py."""
+"""Real installations, and real servers of them."""
 
 from __future__ import annotations
 
