@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test quick check bench lock clean
+.PHONY: help run test quick lint check bench lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -25,11 +25,12 @@ test: .venv/ready  ## every test, the slow journeys too
 quick: .venv/ready  ## the tests that take seconds
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not docker"
 
-check: .venv/ready  ## formatter, linter, strict types, import directions, all tests
+lint: .venv/ready  ## formatter, linter, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(MAKE) test
+
+check: lint test  ## lint, and every test (import directions among them)
 
 bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
 	$(BIN)/python -m benchmarks.serving

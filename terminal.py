@@ -124,6 +124,7 @@ def bars() -> Iterator[Bars]:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
     columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
+    # Gone at the end: the command's own line says the count, or its refusal stands alone.
+    with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda rows: progress.advance(task, rows)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import orjson
 import pandas as pd
 
+from files.whole import whole_file
 from runner.package import Package
 from runner.rows import CheckedRows
 from storage.database import Database
@@ -44,14 +43,14 @@ def export_data(
     folder.mkdir(parents=True, exist_ok=True)
     reference = folder / "ref_data.csv"
     production = folder / "prod_data.csv"
-    with _whole(reference) as file:
+    with whole_file(reference) as file:
         learned = _write_reference(package, home, file, advanced)
-    with _whole(production) as file:
+    with whole_file(production) as file:
         served, refused = _write_production(package, database, file, advanced)
     return Exported({reference: learned, production: served}, refused)
 
 
-def _write_reference(package: Package, home: Path, file: TextIO, advanced: Callable[[int], None]) -> int:
+def _write_reference(package: Package, home: Path, file: BinaryIO, advanced: Callable[[int], None]) -> int:
     contract, info = package.contract, package.info
     frame = read_snapshot(info.data_digest, home / "snapshots")
     rows = frame_rows(contract, frame)
@@ -69,7 +68,7 @@ def _write_reference(package: Package, home: Path, file: TextIO, advanced: Calla
 
 
 def _write_production(
-    package: Package, database: Database, file: TextIO, advanced: Callable[[int], None]
+    package: Package, database: Database, file: BinaryIO, advanced: Callable[[int], None]
 ) -> tuple[int, int]:
     written = refused = 0
     _header(package, file, ["target", "prediction"])
@@ -91,27 +90,13 @@ def _row(prediction: Prediction) -> dict[str, Any]:
     return row
 
 
-def _header(package: Package, file: TextIO, more: Sequence[str]) -> None:
+def _header(package: Package, file: BinaryIO, more: Sequence[str]) -> None:
     pd.DataFrame(columns=[*package.info.dimensions, *more]).to_csv(file, index=False)
 
 
-def _write(package: Package, file: TextIO, checked: CheckedRows, columns: dict[str, list[str]]) -> None:
+def _write(package: Package, file: BinaryIO, checked: CheckedRows, columns: dict[str, list[str]]) -> None:
     vectors = package.graph.answer(checked.numbers, checked.categories).vectors
     frame = pd.DataFrame(vectors, columns=package.info.dimensions)
     for name, values in columns.items():
         frame.insert(len(frame.columns), name, values, allow_duplicates=True)
     frame.to_csv(file, index=False, header=False)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[TextIO]:
-    """A file that replaces `path` once all of it is written."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

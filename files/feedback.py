@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from files.predictions import check_header, text_columns
+from loop.labels import label_text
 from loop.refusals import InvalidRows, Problem, UnknownPrediction
 from runner.engine import Engine
 from use_cases.contract import Contract
@@ -39,7 +40,7 @@ def load_feedback(engine: Engine, source: Path, advanced: Callable[[int], None])
     their content, so that the same file twice is stored once. The file is checked before anything is
     stored: InvalidRows and UnknownPrediction name rows of the file, counted from 0.
     """
-    for start, items in _items(engine.package.contract, source):
+    for start, items in _items(engine, source):
         try:
             engine.check_feedback(items)
         except InvalidRows as error:
@@ -48,7 +49,7 @@ def load_feedback(engine: Engine, source: Path, advanced: Callable[[int], None])
             raise UnknownPrediction(_in_file(error.detail, start), _moved(error.detail, start)) from error
     accepted = pending = production_rows = 0
     runs: list[str] = []
-    for _, items in _items(engine.package.contract, source):
+    for _, items in _items(engine, source):
         receipt = engine.feedback(items).result()
         accepted += receipt["accepted"]
         pending += receipt["pending"]
@@ -58,15 +59,18 @@ def load_feedback(engine: Engine, source: Path, advanced: Callable[[int], None])
     return FileReceipt(accepted, pending, production_rows, tuple(runs))
 
 
-def _items(contract: Contract, source: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _items(engine: Engine, source: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The file as calls of feedback, each with the place of its first row."""
+    contract = engine.package.contract
     start = 0
     seen: Counter[str] = Counter()
     text = [*text_columns(contract), "prediction_id", "target", "source", "key"]
-    for chunk in read_chunks(source, text, rows=_CHUNK_ROWS):
-        if chunk.empty:
-            raise InvalidRows(f"{source} has no rows")
-        yield start, _chunk_items(contract, chunk, seen)
-        start += len(chunk)
+    for chunk in read_chunks(source, text, rows=min(_CHUNK_ROWS, engine.limits.rows)):
+        if not chunk.empty:
+            yield start, _chunk_items(contract, chunk, seen)
+            start += len(chunk)
+    if start == 0:
+        raise InvalidRows(f"{source} has no rows")
 
 
 def _chunk_items(contract: Contract, chunk: pd.DataFrame, seen: Counter[str]) -> list[dict[str, Any]]:
@@ -103,7 +107,8 @@ def _is_feature(contract: Contract, name: str) -> bool:
 
 def _key(row: dict[str, Any], label: Any, seen: Counter[str]) -> str:
     """The row's content, and how many equal rows came before it in the file."""
-    content = orjson.dumps([row, None if label is None else str(label)], option=orjson.OPT_SORT_KEYS)
+    # As text: beside 3.5 a 3 is read as 3.0, and the same row must have the same key in every file.
+    content = orjson.dumps([sorted((n, label_text(v)) for n, v in row.items()), label_text(label)])
     digest = blake2b(content, digest_size=16).hexdigest()
     seen[digest] += 1
     return f"file:{digest}:{seen[digest]}"

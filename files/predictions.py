@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loop.refusals import InvalidRows, Problem
+from files.whole import whole_file
+from loop.refusals import InvalidRows, Problem, Refusal
 from runner.package import Package
 from use_cases.contract import Contract
 from use_cases.derive import frame_rows
@@ -46,15 +47,16 @@ def predict_file(
     Its columns: `row` (counted from 0), the id column where the file has it, `prediction`,
     `probability_CLASS` for each class, `warnings` and `problem`; a row that breaks the contract has a
     problem and no prediction. `advanced` is told the rows done. The destination appears whole or not at
-    all. Raises InvalidRows where the file lacks required columns.
+    all. Raises InvalidRows where the file lacks required columns or has no rows, DataNotFound where there
+    is no such file, Refusal where the destination cannot be one.
     """
     contract = package.contract
     rows = refused = warned = 0
     ignored: tuple[str, ...] = ()
     first: Problem | None = None
-    unfinished = destination.with_name(f".{destination.name}.unfinished")
-    sink: _Sink = _ParquetSink(unfinished) if destination.suffix == ".parquet" else _CsvSink(unfinished)
-    try:
+    if destination.exists() and source.exists() and destination.samefile(source):
+        raise Refusal(f"{destination} holds the rows themselves; name another file with --output")
+    with whole_file(destination) as file, closing(_sink(destination, file)) as sink:
         for chunk in read_chunks(source, text_columns(contract), rows=CHUNK_ROWS):
             if rows == 0:
                 ignored = check_header(contract, [str(name) for name in chunk.columns])
@@ -65,10 +67,8 @@ def predict_file(
             warned += warnings
             rows += len(chunk)
             advanced(len(chunk))
-        sink.close()
-        os.replace(unfinished, destination)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        if rows == 0:
+            raise InvalidRows(f"{source} has no rows")
     return FileAnswer(rows, refused, warned, ignored, first)
 
 
@@ -124,9 +124,16 @@ def _answer(package: Package, chunk: pd.DataFrame, offset: int) -> tuple[pd.Data
     return frame, placed, sum(1 for warnings in checked.warnings if warnings)
 
 
+def _sink(destination: Path, file: BinaryIO) -> _Sink:
+    kinds: dict[str, type[_CsvSink | _ParquetSink]] = {".csv": _CsvSink, ".parquet": _ParquetSink}
+    if destination.suffix not in kinds:
+        raise Refusal(f"{destination} names no kind of file to write: end it in {' or '.join(kinds)}")
+    return kinds[destination.suffix](file)
+
+
 class _CsvSink:
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._is_first = True
 
     def write(self, frame: pd.DataFrame) -> None:
@@ -134,14 +141,12 @@ class _CsvSink:
         self._is_first = False
 
     def close(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Nothing waits: each frame is written at once."""
 
 
 class _ParquetSink:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, frame: pd.DataFrame) -> None:
@@ -153,7 +158,7 @@ class _ParquetSink:
         for name in texts:
             frame[name] = [None if value is None or value != value else str(value) for value in frame[name]]
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, schema)
+            self._writer = pq.ParquetWriter(self._file, schema)
         self._writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
     def close(self) -> None:
