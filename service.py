@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -82,6 +83,17 @@ def open_package(folder: Path) -> Package:
     return package
 
 
+def settle() -> None:
+    """Makes this process a server: what is loaded stays, and answers come before the log's thread."""
+    # Without this each full collection walks what BentoML imported, 300,000 objects, 50 ms.
+    gc.collect()
+    gc.freeze()
+    # Requests make no cycles to speak of: look for them seldom.
+    gc.set_threshold(50_000, 20, 20)
+    # The log's thread must not keep the event loop waiting for the usual 5 ms a turn.
+    sys.setswitchinterval(0.0005)
+
+
 @bentoml.service(
     workers=settings.workers,
     traffic={"timeout": 60},
@@ -115,6 +127,7 @@ class Runner:
             metrics.predicted,
         )
         metrics.serves(info.bento, info.model)
+        settle()
         desk.open(self._engine)
 
     @bentoml.api(route="/predict")

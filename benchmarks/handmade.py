@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pydantic import BaseModel
+
 COLUMNS = os.environ.get("BENCH_COLUMNS", "").split(",")
 PIPELINE = os.environ.get("BENCH_PIPELINE", "")
+
+
+class Rows(BaseModel):
+    """The body that the hand-made service takes."""
+
+    rows: list[dict[str, Any]]
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -29,10 +37,6 @@ def fastapi_joblib() -> Any:
     import joblib
     import pandas as pd
     from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    class Rows(BaseModel):
-        rows: list[dict[str, Any]]
 
     app = FastAPI()
     pipeline = joblib.load(PIPELINE)

@@ -41,7 +41,7 @@ def running(
         )
     try:
         while not _answers(url, body):
-            if process.poll() is not None or time.monotonic() - began > 600:
+            if process.poll() is not None or time.monotonic() - began > 90:
                 raise RuntimeError(f"{command} did not come up; see {log}:\n{log.read_text()[-2000:]}")
             time.sleep(0.02)
         yield process, time.monotonic() - began

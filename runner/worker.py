@@ -8,7 +8,6 @@ what it holds with `Connection: close`, and leaves.
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import socket
@@ -41,11 +40,6 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            # What was loaded stays: without this each full collection walks 300,000 objects, 50 ms.
-            gc.collect()
-            gc.freeze()
-            # Requests make no cycles to speak of: look for them seldom.
-            gc.set_threshold(50_000, 20, 20)
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
 
@@ -92,8 +86,6 @@ def _drain_when_orphaned(server: DrainingServer) -> None:
 
 
 def main() -> None:
-    # The log's thread must not keep the event loop waiting for the usual 5 ms a turn.
-    sys.setswitchinterval(0.0005)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bento", help="tag of the Bento, e.g. doctor_visits:abc")
     parser.add_argument("--fd", type=int, required=True, help="listening socket, inherited")
