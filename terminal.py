@@ -125,6 +125,6 @@ def bars() -> Iterator[Bars]:
 def counting(what: str) -> Iterator[Callable[[int], None]]:
     columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
     # Gone at the end: the command's own line says the count, or its refusal stands alone.
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(what, total=None)
         yield lambda rows: progress.advance(task, rows)

@@ -174,7 +174,8 @@ def _number_cells(read: pd.Series, whole: bool) -> list[Any]:
     if read.dtype.kind != "f":
         return cells
     if whole:
-        return [None if c != c else int(c) if c.is_integer() else c for c in cells]
+        # Beyond 2**53 a float is no exact whole number, and beyond 64 bits JSON carries none.
+        return [None if c != c else int(c) if c.is_integer() and abs(c) < 2**53 else c for c in cells]
     return [None if c != c else c for c in cells]
 
 

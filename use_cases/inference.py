@@ -90,7 +90,7 @@ def write_use_case(inference: Inference, folder: Path, *, replace: bool = False)
     try:
         if path.exists() and path.read_text(encoding="utf-8") != inference.yaml_text and not replace:
             raise UseCaseMistake(
-                f"{path} exists and says something else; choose another --name, or remove it first."
+                f"{path} exists and says something else; choose another --use-case, or remove it first."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(inference.yaml_text, encoding="utf-8")

@@ -90,6 +90,26 @@ class Answer:
         return json.loads(self.body)
 
 
+def ask(
+    base: str,
+    path: str,
+    body: Any = None,
+    *,
+    method: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """One request on a connection of its own. `body` is sent as JSON, bytes as they are."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"content-type": "application/json", **(headers or {})}
+    request = urllib.request.Request(base + path, data, sent, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return Answer(response.status, dict(response.headers), response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, dict(error.headers), error.read())
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server of a home."""
@@ -103,15 +123,7 @@ class Server:
         self, path: str, body: Any = None, *, method: str | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One request on a connection of its own. `body` is sent as JSON, bytes as they are."""
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"content-type": "application/json", **(headers or {})}
-        request = urllib.request.Request(self.base + path, data, sent, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return Answer(response.status, dict(response.headers), response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, dict(error.headers), error.read())
+        return ask(self.base, path, body, method=method, headers=headers)
 
     def predict(self, *rows: dict[str, Any]) -> list[dict[str, Any]]:
         answer = self.call("/predict", {"rows": list(rows)})
