@@ -12,7 +12,7 @@ import typer
 from installation import Installation, bento_folder, make_current
 from loop.refusals import NothingInProduction, Refusal
 from settings import SettingsError, read_settings
-from terminal import bars, counting, err, out, outcome_table, version_table
+from terminal import bars, counting, err, out, outcome_table, version_lines
 
 app = typer.Typer(
     help="Rebento turns a labelled data set into a model service that keeps itself true.",
@@ -168,7 +168,8 @@ def versions(use_case: UseCaseOption = "") -> None:
     """List every Bento: stage, scores, since when and why."""
     place = Installation.find(read_settings(), use_case)
     with place.database() as database:
-        out.print(version_table(database, place.use_case_name))
+        for line in version_lines(database, place.use_case_name):
+            out.print(line, markup=False)
 
 
 @app.command()

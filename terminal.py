@@ -31,26 +31,22 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def version_table(database: Database, use_case: str) -> Table:
-    """Every Bento of a use case, newest first: its stage, since when, why, and its scores."""
+def version_lines(database: Database, use_case: str) -> list[str]:
+    """Every Bento of a use case, newest first: its stage, since when, its scores, who put it there and why."""
     with database.reading() as connection:
         found = all_versions(connection, use_case)
         changes = history(connection, use_case)
-    table = Table(title=f"Versions of {use_case}", title_justify="left")
-    table.add_column("Bento", no_wrap=True)
-    table.add_column("stage, since (UTC)", no_wrap=True)
-    table.add_column("model and scores on the holdout", overflow="fold")
-    table.add_column("who and why", overflow="fold")
+    lines = []
     for version in found:
         last = next((change for change in changes if change.tag == version.tag), None)
         since = version.created_at_ms if last is None else last.changed_at_ms
-        table.add_row(
-            version.tag.removeprefix(f"{use_case}:"),
-            f"{version.stage}\n{_moment(since)}",
-            f"{version.candidate}: {_scores(version.scores_json)}",
-            "built" if last is None else f"{last.actor}: {last.reason}",
-        )
-    return table
+        why = "built, never promoted" if last is None else f"{last.actor}: {last.reason}"
+        lines += [
+            f"{version.tag}  {version.stage} since {_moment(since)} UTC",
+            f"    {version.candidate}: {_scores(version.scores_json)} (on the holdout)",
+            f"    {why}",
+        ]
+    return lines or [f"{use_case} has no versions yet; `rebento train` makes the first"]
 
 
 def outcome_table(outcome: Outcome) -> Group:

@@ -137,7 +137,7 @@ def _value(value: Any, kind: Kind) -> Value:
     if kind == "boolean":
         return bool(value)
     if kind == "number":
-        return int(value) if float(value).is_integer() else float(value)
+        return _plain(float(value))
     return str(value)
 
 
@@ -174,9 +174,13 @@ def _number_cells(read: pd.Series, whole: bool) -> list[Any]:
     if read.dtype.kind != "f":
         return cells
     if whole:
-        # Beyond 2**53 a float is no exact whole number, and beyond 64 bits JSON carries none.
-        return [None if c != c else int(c) if c.is_integer() and abs(c) < 2**53 else c for c in cells]
+        return [None if c != c else _plain(c) for c in cells]
     return [None if c != c else c for c in cells]
+
+
+def _plain(number: float) -> float | int:
+    """5 for 5.0. Beyond 2**53 a float is no exact whole number, and beyond 64 bits JSON carries none."""
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _date_cells(read: pd.Series) -> list[Any]:

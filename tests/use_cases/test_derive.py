@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 
@@ -199,6 +200,16 @@ def test_rows_hold_keys_as_text_and_leave_other_columns_out() -> None:
     ]
     assert frame_rows(contract, frame[["z"]]) == [{}, {}]
     assert frame_rows(contract, frame.iloc[:0]) == []
+
+
+def test_a_whole_number_beyond_64_bits_stays_a_number_that_json_carries() -> None:
+    frame = pd.DataFrame({"amount": [1e25, 3.0], "t": ["a", "b"]})
+    use_case = UseCase(name="huge", source={"csv": "x.csv"}, target="t")
+    contract = derive_contract(use_case, frame)
+    rows = frame_rows(contract, frame)
+    assert [type(row["amount"]) for row in rows] == [float, int]
+    assert orjson.loads(orjson.dumps(rows)) == rows
+    assert contract.columns[0].maximum == 1e25
 
 
 def test_a_part_of_the_rows_reads_by_the_contract_not_by_its_own_looks() -> None:
