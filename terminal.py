@@ -32,7 +32,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def version_lines(database: Database, use_case: str) -> list[str]:
-    """Every Bento of a use case, newest first: its stage, since when, its scores, who put it there and why."""
+    """Every Bento of a use case, newest first: stage, since when, scores, who put it there and why."""
     with database.reading() as connection:
         found = all_versions(connection, use_case)
         changes = history(connection, use_case)
