@@ -81,7 +81,11 @@ def read_settings(environ: Mapping[str, str] | None = None, *, default_home: Pat
         )
     if mistakes:
         raise SettingsError("; ".join(mistakes))
-    absolute = {
+    absolute: dict[str, Path | str] = {
         name: getattr(settings, name).expanduser().absolute() for name in ("home", "use_cases", "data")
     }
+    # A worker runs inside its Bento's folder, where a relative file would be another one.
+    if settings.database_url.startswith("sqlite:///"):
+        file = Path(settings.database_url.removeprefix("sqlite:///")).expanduser().absolute()
+        absolute["database_url"] = f"sqlite:///{file}"
     return settings.model_copy(update=absolute)

@@ -92,12 +92,12 @@ class HotRoutes:
                     status, body = 405, _sentence(f"{path} takes POST, not {method}")
                 else:
                     status, body = await self._post(path, scope, receive)
-            elif path == "/metrics" and method == "GET":
+            elif path == "/metrics" and method in ("GET", "HEAD"):
                 text, kind = await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._desk.metrics
                 )
                 status, body, content_type = 200, text, (b"content-type", kind.encode())
-            elif path == "/readyz" and method == "GET":
+            elif path == "/readyz" and method in ("GET", "HEAD"):
                 ready = self._desk.engine is not None
                 status, body = (200, b"\n") if ready else (503, _sentence("not ready yet; ask again"))
                 content_type = (b"content-type", b"text/plain") if ready else _JSON

@@ -45,5 +45,12 @@ def test_state_has_an_absolute_place_and_another_process_reads_the_same_settings
     assert read_settings({}, default_home=Path("/elsewhere")).home == Path("/elsewhere")
 
 
+def test_a_relative_sqlite_file_is_the_same_one_for_every_process() -> None:
+    assert (
+        read_settings({"REBENTO_DATABASE_URL": "sqlite:///a.db"}).database == f"sqlite:///{Path.cwd()}/a.db"
+    )
+    assert read_settings({"REBENTO_DATABASE_URL": "sqlite:////b/a.db"}).database == "sqlite:////b/a.db"
+
+
 def test_a_token_is_never_shown() -> None:
     assert "secret" not in repr(read_settings({"REBENTO_API_TOKEN": "secret"}))

@@ -159,6 +159,7 @@ def test_unknown_paths_and_methods_get_our_refusal_and_no_series(server: Server)
         answer = server.call(f"/nothing/{i}")
         assert (answer.status, set(answer.json)) == (404, {"error", "detail", "missing_features"})
     assert server.call("/predict", method="GET").status == 405
+    assert server.call("/readyz", method="HEAD").status == 200
     text = server.call("/metrics").body.decode()
     assert "nothing" not in text
     assert server.metric('api_requests_total{route="other",status="404"}') >= 50
