@@ -17,10 +17,10 @@ from sqlalchemy import func, select, update
 from storage import schema
 from storage.database import Database
 from tests.journeys.command_line import Folder, column, refused, stages
-from tests.journeys.conftest import BIN, ROOT, Home, free_port, serving, wait_for
+from tests.journeys.conftest import BIN, Home, free_port, serving, wait_for
+from tests.shared_data import DATA
 
 pytestmark = pytest.mark.slow
-DATA = ROOT / "../shared/data"
 DAY_MS = 86_400_000
 
 

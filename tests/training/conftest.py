@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,6 @@ from training.pipeline import FittedPipeline, fit_whole
 from training.preparation import PreparedRows, prepare
 from training.snapshot import storable
 from use_cases.use_case import UseCase
-
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 
 QUICK: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 10, "min_samples_leaf": 5},

@@ -20,7 +20,8 @@ from runner.package import Package
 from storage.database import Database
 from storage.runs import request_run, run, runs
 from storage.versions import champion, history, version
-from tests.training.conftest import DATA, use_case_of, visits
+from tests.shared_data import DATA
+from tests.training.conftest import use_case_of, visits
 from training.build import Order, build_bento
 from training.fitted import read_pipeline
 from training.outcome import Outcome

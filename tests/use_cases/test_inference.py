@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 
 from loop.refusals import DataNotFound, NotTrainable, Refusal, UseCaseMistake
+from tests.shared_data import DATA
 from use_cases.derive import derive_contract
 from use_cases.inference import Inference, infer_use_case, write_use_case
 from use_cases.source import load_rows
 from use_cases.use_case import read_use_case
-
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from loop.refusals import DataNotFound
 from runner.rows import RowChecker
+from tests.shared_data import DATA
 from use_cases.derive import derive_contract, frame_rows
 from use_cases.source import load_rows
 from use_cases.use_case import SHIPPED, UseCase, read_use_case
 
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 LEAKS = {
     *("outpdol", "drugdol", "suppdol", "mentdol", "inpdol", "meddol", "totadm", "inpmis"),
     *("mentvis", "mdvis", "notmdvis", "lnmeddol", "binexp"),
@@ -123,7 +123,7 @@ def test_absent_files_are_named_with_where_to_put_them(tmp_path: Path) -> None:
 
 def test_dpe_tertiaire_has_seven_classes_and_places_not_amounts() -> None:
     use_case = shipped("dpe_tertiaire")
-    rows = load_rows(use_case, DATA)
+    rows = load_rows(use_case, (DATA / "dpe_tertiaire.csv.gz").parent)
     contract = derive_contract(use_case, rows)
     columns = {column.name: column for column in contract.columns}
     assert contract.classes == tuple("ABCDEFG")
@@ -137,7 +137,9 @@ def test_dpe_tertiaire_has_seven_classes_and_places_not_amounts() -> None:
 @pytest.mark.parametrize("name", ["doctor_visits", "dpe_tertiaire", "streamflow_churn"])
 def test_every_shipped_row_keeps_its_own_contract(name: str, streamflow_folder: Path) -> None:
     use_case = shipped(name)
-    rows = load_rows(use_case, streamflow_folder if name == "streamflow_churn" else DATA)
+    rows = load_rows(
+        use_case, streamflow_folder if name == "streamflow_churn" else (DATA / "dpe_tertiaire.csv.gz").parent
+    )
     contract = derive_contract(use_case, rows)
     checked = RowChecker(contract).check(frame_rows(contract, rows))
     assert not any(checked.warnings)
