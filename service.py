@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -88,6 +90,9 @@ def settle() -> None:
     # Without this each full collection walks what BentoML imported, 300,000 objects, 50 ms.
     gc.collect()
     gc.freeze()
+    # Reading a forest's graph takes several times the memory that it keeps: glibc gives it back when asked.
+    with contextlib.suppress(AttributeError):  # another C library has no such call
+        ctypes.CDLL(None).malloc_trim(0)
     # Requests make no cycles to speak of: look for them seldom.
     gc.set_threshold(50_000, 20, 20)
     # The log's thread must not keep the event loop waiting for the usual 5 ms a turn.

@@ -42,9 +42,8 @@ class Graph:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            path.open("rb").close()
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except OSError as error:
             raise BrokenPackage(f"the graph {path.name} cannot be read: {error.strerror}") from error
         except Exception as error:  # onnxruntime's own errors share no base class
