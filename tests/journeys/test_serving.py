@@ -11,11 +11,26 @@ import sys
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from storage.database import Database
 from tests.journeys.conftest import Server, wait_for
 
 pytestmark = pytest.mark.slow
 Row = dict[str, Any]
+
+
+def all_joined(server: Server) -> None:
+    """Waits for feedback that came to one worker before the other had logged the prediction."""
+    database = Database.open(server.home.database_url)
+
+    def pending() -> int:
+        with database.reading() as connection:
+            query = "SELECT count(*) FROM feedback WHERE state = 'pending'"
+            return int(connection.exec_driver_sql(query).scalar_one())
+
+    wait_for(lambda: pending() == 0, "all feedback to be joined")
+    database.close()
 
 
 def test_a_prediction_has_an_id_a_label_and_probabilities(server: Server, row: Row) -> None:
@@ -39,10 +54,6 @@ def test_an_id_can_be_used_the_next_moment_at_any_worker(server: Server, row: Ro
 
 
 def test_the_later_feedback_wins_and_both_are_kept(server: Server, row: Row) -> None:
-    from sqlalchemy import text
-
-    from storage.database import Database
-
     (prediction,) = server.predict(row)
     for target in ("yes", "no"):
         body = {"feedback": [{"prediction_id": prediction["prediction_id"], "target": target}]}
@@ -60,6 +71,7 @@ def test_the_later_feedback_wins_and_both_are_kept(server: Server, row: Row) -> 
 
 def test_a_whole_row_is_predicted_on_arrival_and_its_key_counts_once(server: Server, row: Row) -> None:
     body = {"feedback": [{"row": row, "target": "yes", "key": "visit-17", "source": "clinic"}]}
+    all_joined(server)
     first = server.call("/feedback", body).json
     again = server.call("/feedback", body).json
     assert first["accepted"] == again["accepted"] == 1
@@ -145,8 +157,8 @@ def test_a_feedback_that_cannot_be_meant_is_refused(
 def test_an_invented_id_is_404_and_the_call_stores_nothing(server: Server, row: Row) -> None:
     (prediction,) = server.predict(row)
     real = {"prediction_id": prediction["prediction_id"], "target": "yes"}
-    # At the other worker it may have waited for its prediction: then it counts a moment later.
-    wait_for(lambda: server.call("/feedback", {"feedback": [real]}).json["pending"] == 0, "the prediction")
+    assert server.call("/feedback", {"feedback": [real]}).status == 200
+    all_joined(server)
     before = server.call("/feedback", {"feedback": [real]}).json["production_rows"]
     (other,) = server.predict(row)
     entries = [{"prediction_id": other["prediction_id"], "target": "no"}, {**real, "prediction_id": "0" * 36}]
