@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,6 +19,8 @@ import pyarrow.parquet
 from loop.refusals import DataNotFound, UseCaseMistake
 
 SEPARATORS = ",;\t|"
+_WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
+_WITH_POINT = re.compile(r"[+-]?\d+\.\d+")
 
 
 def read_table(path: Path, text_columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -75,6 +79,7 @@ def _csv_chunks(path: Path, text_columns: Sequence[str], rows: int | None) -> It
     with _opened(path) as file:
         first = file.readline()
         separator = max(SEPARATORS, key=first.count)  # the comma where none occurs
+        decimal = _decimal(separator, islice(file, 1_000))
         file.seek(0)
         header = next(csv.reader(file, delimiter=separator), [])
     _refuse_repeated_names(path, header)
@@ -82,6 +87,7 @@ def _csv_chunks(path: Path, text_columns: Sequence[str], rows: int | None) -> It
         # low_memory off: a column's type must not depend on where its odd values stand in the file.
         options: dict[str, Any] = {
             "sep": separator,
+            "decimal": decimal,
             "dtype": dict.fromkeys(text_columns, "str"),
             "low_memory": False,
             "index_col": False,
@@ -94,6 +100,15 @@ def _csv_chunks(path: Path, text_columns: Sequence[str], rows: int | None) -> It
                 return
             with pd.read_csv(file, chunksize=rows, **options) as reader:
                 yield from reader
+
+
+def _decimal(separator: str, lines: Iterable[str]) -> str:
+    """`,` where these lines write numbers as 12,5 and none as 12.5: what spreadsheets make in French."""
+    if separator == ",":
+        return "."
+    cells = [cell.strip(' "\n\r') for line in lines for cell in line.split(separator)]
+    has_comma = any(_WITH_COMMA.fullmatch(cell) for cell in cells)
+    return "," if has_comma and not any(_WITH_POINT.fullmatch(cell) for cell in cells) else "."
 
 
 def _parquet_chunks(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:

@@ -71,3 +71,19 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path, content: 
 def test_an_absent_file_is_named_in_full(tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match=str(tmp_path / "gone.csv")):
         read_table(tmp_path / "gone.csv")
+
+
+def test_a_decimal_comma_is_read_as_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("âge;revenu;ville\n41;12,5;Évry\n7;1200,25;Nice\n", encoding="utf-8")
+    rows = read_table(path)
+    assert rows["revenu"].tolist() == [12.5, 1200.25]
+    assert rows["ville"].tolist() == ["Évry", "Nice"]
+
+
+def test_a_comma_beside_decimal_points_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("price;pair\n12.5;1,2\n3.25;3,4\n", encoding="utf-8")
+    rows = read_table(path)
+    assert rows["price"].tolist() == [12.5, 3.25]
+    assert rows["pair"].tolist() == ["1,2", "3,4"]
