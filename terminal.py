@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -87,10 +90,11 @@ def _moment(at_ms: int) -> str:
 
 
 class Bars:
-    """Training's progress as bars, one a stage."""
+    """Training's progress as bars, one a stage. Ctrl-C ends the stage at its next step at the latest."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, interrupted: Callable[[], bool]) -> None:
         self._progress = progress
+        self._interrupted = interrupted
         self._task: TaskID | None = None
 
     def stage(self, text: str, total: int | None = None) -> None:
@@ -98,10 +102,14 @@ class Bars:
         self._task = self._progress.add_task(text, total=total)
 
     def advance(self, steps: int = 1) -> None:
+        if self._interrupted():
+            raise KeyboardInterrupt
         if self._task is not None:
             self._progress.advance(self._task, steps)
 
     def finish(self) -> None:
+        if self._interrupted():
+            raise KeyboardInterrupt
         if self._task is not None:
             done = self._progress.tasks[-1]
             total = done.total if done.total is not None else 1
@@ -111,10 +119,38 @@ class Bars:
 @contextmanager
 def bars() -> Iterator[Bars]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
-        drawn = Bars(progress)
+    with _remembering_interrupts() as interrupted, Progress(*columns, console=err) as progress:
+        drawn = Bars(progress, interrupted)
         yield drawn
         drawn.finish()
+
+
+@contextmanager
+def _remembering_interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed in the block, which then ends as interrupted, whatever else it raised.
+
+    C code in the libraries swallows a KeyboardInterrupt now and then, or turns it into an error of its own
+    (pandas' reader does).
+    """
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+
+    def press(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    except Exception:
+        if pressed.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
