@@ -118,11 +118,12 @@ class Journal(Generic[Call, Receipt]):
     def _run(self) -> None:
         while True:
             batches, calls = self._next_group()
-            if not batches and not calls:
+            if batches or calls:
+                self._waiting(self._rows)
+                self._store(batches, calls)
+                self._waiting(self._rows)
+            elif self._closing:
                 return
-            self._waiting(self._rows)
-            self._store(batches, calls)
-            self._waiting(self._rows)
 
     def _next_group(self) -> tuple[list[PredictionBatch], list[tuple[Call, Future[Receipt]]]]:
         with self._wake:
@@ -131,7 +132,8 @@ class Journal(Generic[Call, Receipt]):
                 self._wake.wait_for(
                     lambda: self._calls or self._closing or self._rows >= _GROUP_ROWS, self._commit_seconds
                 )
-            calls = list(self._calls)
+            # A caller may have given up meanwhile. From here on it cannot: its result will be set.
+            calls = [pair for pair in self._calls if pair[1].set_running_or_notify_cancel()]
             self._calls.clear()
             batches: list[PredictionBatch] = []
             rows = 0

@@ -153,3 +153,17 @@ def test_closing_with_storage_away_ends_and_counts_the_loss() -> None:
         made.log(batch("p1", "p2"))
         made.close()
     assert lost == [2]
+
+
+def test_a_call_that_was_given_up_does_not_end_the_writer() -> None:
+    storage = Storage()
+    storage.gate.clear()
+    with journal(storage) as (made, _):
+        first = made.record("f1")
+        wait_for(lambda: first.running())  # it is being written: too late to give it up
+        given_up = made.record("f2")
+        assert given_up.cancel() and not first.cancel()
+        storage.gate.set()
+        assert first.result(5) == "stored f1"
+        assert made.record("f3").result(5) == "stored f3"
+    assert storage.stored == ["f1", "f3"]
