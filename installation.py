@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loop.clock import now_ms
 from loop.refusals import NothingInProduction, Refusal, StorageUnavailable
 from settings import Settings
 from storage.database import Database
@@ -140,7 +140,7 @@ class Installation:
                 )
             bento_folder(self.settings.home, tag)
             change_stage(
-                connection, tag, "Production", actor="person", reason="rebento promote", at_ms=_now_ms()
+                connection, tag, "Production", actor="person", reason="rebento promote", at_ms=now_ms()
             )
 
     def prune(self) -> tuple[int, int]:
@@ -153,7 +153,7 @@ class Installation:
             while True:
                 with database.writing() as connection:
                     batch = prune_unlabelled(
-                        connection, self.use_case_name, older_than_ms=_now_ms() - days * _DAY_MS, limit=5_000
+                        connection, self.use_case_name, older_than_ms=now_ms() - days * _DAY_MS, limit=5_000
                     )
                 removed += batch
                 if batch < 5_000:
@@ -180,7 +180,3 @@ class Installation:
 
 def _refuse_loss(rows: int) -> None:
     raise StorageUnavailable(f"{rows} rows could not be stored")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

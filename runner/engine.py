@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from loop.clock import now_ms
 from loop.refusals import InvalidRows, Problem, UnknownPrediction
 from runner.cells import short
 from runner.feedback import FeedbackCall, feedback_item, placed
@@ -67,7 +68,7 @@ class Engine:
         answers = self._graph.answer(checked.numbers, checked.categories)
         batch = self._batch(checked, answers)
         self._journal.log(batch)
-        self._predicted(batch.labels, [max(p.values()) for p in batch.probabilities])
+        self._predicted(batch.labels, batch.confidences)
         predictions = [
             {
                 "prediction_id": prediction_id,
@@ -95,8 +96,7 @@ class Engine:
         answers = self._graph.answer(checked.numbers, checked.categories)
         contract = self.package.contract
         columns = contract.number_columns + contract.category_columns
-        typical = self._checker.check([{c.name: c.typical for c in columns if c.typical is not None}])
-        occluded = self._occluded(checked, typical)
+        occluded = self._occluded(checked, self._typical)
         explanations = []
         for index, label in enumerate(answers.labels):
             chosen = self._classes.index(label)
@@ -128,7 +128,7 @@ class Engine:
         """
         call = self.check_feedback(items)
         if call.whole is not None:
-            self._predicted(call.whole.labels, [max(p.values()) for p in call.whole.probabilities])
+            self._predicted(call.whole.labels, call.whole.confidences)
         return self._journal.record(call)
 
     def check_feedback(self, items: Any) -> FeedbackCall:
@@ -160,7 +160,13 @@ class Engine:
                 "here; send the prediction_id of an answer of this service, or the whole row",
                 [Problem(i, "prediction_id", "was never given out here") for i in invented[:MOST_PROBLEMS]],
             )
-        return FeedbackCall(placed(parsed, batch), batch, _now_ms())
+        return FeedbackCall(placed(parsed, batch), batch, now_ms())
+
+    @cached_property
+    def _typical(self) -> CheckedRows:
+        """One row of the values typical of the training rows."""
+        columns = self.package.contract.columns
+        return self._checker.check([{c.name: c.typical for c in columns if c.typical is not None}])
 
     def _check(self, rows: Any, most: int) -> CheckedRows:
         if not isinstance(rows, list):
@@ -171,15 +177,17 @@ class Engine:
 
     def _batch(self, checked: CheckedRows, answers: Answers) -> PredictionBatch:
         new = self._ids.new
+        probabilities = self._named(answers.probabilities)
         return PredictionBatch(
             ids=[new() for _ in checked.rows],
             rows=checked.rows,
             vectors=answers.vectors,
             labels=answers.labels,
-            probabilities=self._named(answers.probabilities),
+            probabilities=probabilities,
+            confidences=[max(of_row.values()) for of_row in probabilities],
             entity_ids=checked.entity_ids,
             event_times=checked.event_times,
-            predicted_at_ms=_now_ms(),
+            predicted_at_ms=now_ms(),
         )
 
     def _named(self, probabilities: np.ndarray) -> list[dict[str, float]]:
@@ -211,7 +219,3 @@ class Engine:
             problems += [Problem(positions[p.row or 0], p.column or "row", p.problem) for p in wrong]
             return None
         return self._batch(checked, self._graph.answer(checked.numbers, checked.categories))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -41,6 +41,8 @@ STATUS: dict[type[Refusal], int] = {
 _LARGE_BODY_BYTES = 64 * 1024
 #: How many times the limit a body may hold and still be read to its end, to be refused in a sentence.
 _PATIENCE = 4
+#: Our routes that take a body, and the one key of its object.
+_POSTS = {"/predict": "rows", "/explain": "rows", "/feedback": "feedback"}
 _JSON = (b"content-type", b"application/json")
 #: BentoML's own pages and documents, which stay its own.
 _BENTOML_PATHS = frozenset(("/", "/docs.json", "/schema.json", "/healthz", "/livez"))
@@ -77,7 +79,6 @@ class HotRoutes:
         self._app = app
         self._desk = desk
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-body")
-        self._posts = {"/predict": "rows", "/explain": "rows", "/feedback": "feedback"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,7 +88,7 @@ class HotRoutes:
         content_type, retry = _JSON, ()
         route = path
         try:
-            if path in self._posts:
+            if path in _POSTS:
                 if method != "POST":
                     status, body = 405, _sentence(f"{path} takes POST, not {method}")
                 else:
@@ -134,17 +135,18 @@ class HotRoutes:
         if engine is None:
             raise StorageUnavailable("the service is starting; send the call again")
         body = await _read(receive, headers, engine.limits.body_bytes)
+        key = _POSTS[path]
         if path == "/feedback":
             if len(body) > _LARGE_BODY_BYTES:
-                future = await self._in_thread(lambda: engine.feedback(_payload(body, "feedback")))
+                future = await self._in_thread(lambda: engine.feedback(_payload(body, key)))
             else:
-                future = engine.feedback(_payload(body, "feedback"))
+                future = engine.feedback(_payload(body, key))
             return 200, orjson.dumps(await asyncio.wrap_future(future))
         if path == "/predict" and len(body) <= _LARGE_BODY_BYTES:
             assert self._desk.gather is not None  # set before the engine
-            return 200, orjson.dumps(await self._desk.gather.answer(engine.check(_payload(body, "rows"))))
+            return 200, orjson.dumps(await self._desk.gather.answer(engine.check(_payload(body, key))))
         answer = engine.predict if path == "/predict" else engine.explain
-        return 200, await self._in_thread(lambda: orjson.dumps(answer(_payload(body, "rows"))))
+        return 200, await self._in_thread(lambda: orjson.dumps(answer(_payload(body, key))))
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

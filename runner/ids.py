@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import os
 import random
-import time
 from hashlib import blake2b
+
+from loop.clock import now_ms
 
 _BODY_BYTES = 12  # 6 of time in milliseconds, so that ids sort by age; 6 random
 _SIGNATURE_BYTES = 6
@@ -23,7 +24,7 @@ class PredictionIds:
 
     def new(self) -> str:
         # The signature keeps invented ids out; these bits only keep ids of one millisecond apart.
-        body = (time.time_ns() // 1_000_000).to_bytes(6, "big") + self._bits(48).to_bytes(6, "big")
+        body = now_ms().to_bytes(6, "big") + self._bits(48).to_bytes(6, "big")
         return (body + self._sign(body)).hex()
 
     def knows(self, prediction_id: object) -> bool:

@@ -38,6 +38,8 @@ class PredictionBatch:
     vectors: np.ndarray
     labels: list[str]
     probabilities: list[dict[str, float]]
+    confidences: list[float]
+    """The largest probability of each row."""
     entity_ids: list[str | None]
     event_times: list[str | None]
     predicted_at_ms: int

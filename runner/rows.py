@@ -59,9 +59,8 @@ class RowChecker:
             for c in contract.number_columns
         ]
         self._categories = [(c.name, c.nullable, frozenset(c.categories)) for c in contract.category_columns]
-        self._feature_names = frozenset(c.name for c in contract.columns)
         self._keys = tuple(k for k in (contract.id_column, contract.time_column) if k is not None)
-        self._known = self._feature_names | set(self._keys)
+        self._known = frozenset((*(c.name for c in contract.columns), *self._keys))
 
     def check(self, rows: Sequence[Any]) -> CheckedRows:
         """The rows as blocks. Raises InvalidRows, which names every problem, if any row is wrong."""

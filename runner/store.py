@@ -63,7 +63,7 @@ class Store:
                 vector=batch.vectors[i].tobytes(),
                 label=batch.labels[i],
                 probabilities_json=orjson.dumps(batch.probabilities[i]).decode(),
-                confidence=max(batch.probabilities[i].values()),
+                confidence=batch.confidences[i],
                 entity_id=batch.entity_ids[i],
                 event_time=batch.event_times[i],
                 origin=origin,

@@ -23,6 +23,7 @@ def batch(*ids: str) -> PredictionBatch:
         np.zeros((n, 1), np.float32),
         ["a"] * n,
         [{"a": 1.0}] * n,
+        [1.0] * n,
         [None] * n,
         [None] * n,
         0,

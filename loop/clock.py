@@ -1,0 +1,10 @@
+"""The time as the tables keep it."""
+
+from __future__ import annotations
+
+import time
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970-01-01, UTC."""
+    return time.time_ns() // 1_000_000
