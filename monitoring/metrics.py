@@ -9,6 +9,7 @@ has counted stays counted.
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from monitoring.tally import CounterTally, HistogramTally
 
 #: How long an answer may wait to be seen by another worker's scrape.
 FLUSH_SECONDS = 0.05
+#: How often a scrape is tried while other workers are making their files.
+_LOOKS = 20
 
 _LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _CONFIDENCE_BUCKETS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -129,6 +132,24 @@ class ServiceMetrics:
             time.sleep(FLUSH_SECONDS * 1.2)  # the other workers' turn to carry over
         if not self._shared:
             return generate_latest(self._registry)
-        merged = CollectorRegistry()
-        multiprocess.MultiProcessCollector(merged)
-        return generate_latest(merged)
+        return _merged_text()
+
+
+def _merged_text() -> bytes:
+    """Every process's counters as one text.
+
+    A worker that starts makes its file empty and fills it a moment later; prometheus_client cannot read
+    it in between, so that one look is taken again.
+    """
+    for _ in range(_LOOKS - 1):
+        try:
+            return _look()
+        except struct.error:
+            time.sleep(0.005)
+    return _look()
+
+
+def _look() -> bytes:
+    merged = CollectorRegistry()
+    multiprocess.MultiProcessCollector(merged)
+    return generate_latest(merged)

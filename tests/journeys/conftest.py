@@ -132,7 +132,9 @@ class Server:
 
     def metric(self, line: str) -> float:
         """The value of the one series that is named exactly so; 0 where there is none."""
-        for text in self.call("/metrics").body.decode().splitlines():
+        answer = self.call("/metrics")
+        assert answer.status == 200, answer.body
+        for text in answer.body.decode().splitlines():
             name, _, value = text.rpartition(" ")
             if name == line:
                 return float(value)

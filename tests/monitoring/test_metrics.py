@@ -67,3 +67,25 @@ def test_what_ended_workers_counted_stays_counted(tmp_path: Path) -> None:
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
         )
         assert f'api_requests_total{{route="/predict",status="200"}} {5.0 * workers}' in run.stdout
+
+
+def test_a_scrape_outlives_the_moment_in_which_a_worker_makes_its_file(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from monitoring.metrics import ServiceMetrics\n"
+        "m = ServiceMetrics()\n"
+        "m.fed_back('joined', 5)\n"
+        "empty = Path(sys.argv[1]) / 'counter_1.db'\n"
+        "empty.touch()\n"
+        "threading.Timer(0.08, lambda: empty.write_bytes(b'\\0' * 65536)).start()\n"
+        "print(m.text().decode())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'feedback_total{outcome="joined"} 5.0' in run.stdout.splitlines()
