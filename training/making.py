@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from loop.evaluation import Evaluation, evaluate
 from runner.package import PackageInfo
 from training.build import ROOT, Order, build_bento
 from training.embedding import fit_embedding
-from training.evaluation import Evaluation, evaluate
 from training.graph import run_graph
 from training.model_card import CardFacts, model_card, notes_of
 from training.package import Contents, write_package

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loop.evaluation import LOWER_IS_BETTER, Evaluation
 from runner.package import PackageInfo
 from training.embedding import FittedEmbedding
-from training.evaluation import LOWER_IS_BETTER, Evaluation
 from training.selection import CandidateResult, Comparison
 from use_cases.contract import Contract
 from use_cases.use_case import UseCase

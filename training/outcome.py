@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from training.evaluation import Score
+from loop.evaluation import Score
 from training.making import Made
 from training.scores import scores_dict
 from training.selection import CandidateResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from training.evaluation import Evaluation
+from loop.evaluation import Evaluation
 
 
 def scores_dict(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:

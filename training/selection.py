@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from loop.evaluation import LOWER_IS_BETTER, score
 from loop.refusals import NotTrainable
 from training.candidates import build_candidate, fit_candidate, noting_convergence, probabilities
 from training.embedding import block_frame, fit_pipeline
-from training.evaluation import LOWER_IS_BETTER, score
 from training.labelled import LabelledRows
 from training.pipeline import fit_scaler, scaled
 from training.progress import Progress

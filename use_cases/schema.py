@@ -98,16 +98,36 @@ class Policy(Part):
     feedbacks_per_training: int = Field(
         default=100, ge=1, description="k: labelled answers that ask for a training"
     )
+    schedule_hours: float | None = Field(
+        default=None, gt=0, description="train when so many hours have passed since the last run; null: never"
+    )
+    cooldown_minutes: float = Field(
+        default=1, ge=0, description="shortest rest between two training runs that no person asked for"
+    )
     promotion: Literal["automatic", "ask"] = Field(
         default="automatic",
         description="automatic: a proven challenger is promoted; ask: it waits in Staging",
     )
-    retention_days: int = Field(default=90, ge=1, description="days a prediction without feedback is kept")
+    probation_seconds: float = Field(
+        default=60, ge=0, description="how long the replaced workers stay warm beside the new ones"
+    )
+    recent_rows: int = Field(
+        default=5_000, ge=50, description="newest labelled rows that the recent challenger learns from"
+    )
+    half_life_rows: int = Field(
+        default=2_000, ge=1, description="rows after which a row weighs half for the weighted challenger"
+    )
+    judged_rows: int = Field(
+        default=1_000, ge=50, description="newest labelled holdout rows on which the judge compares"
+    )
+    false_promotions: float = Field(
+        default=0.05, gt=0, lt=1, description="chance of ever promoting what is no better than one champion"
+    )
     quality_margin: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="how much the metric may fall on older rows before a challenger is kept out",
+        default=0.02, ge=0, le=1, description="how far the metric may fall below the champion's reference"
+    )
+    older_margin: float = Field(
+        default=0.1, ge=0, le=1, description="how much the metric may fall on older rows in a promotion"
     )
     recall_margin: float = Field(
         default=0.05, ge=0, le=1, description="how much the recall of any class may fall in a promotion"
@@ -115,7 +135,14 @@ class Policy(Part):
     calibration_margin: float = Field(
         default=0.05, ge=0, le=1, description="how much the calibration error may rise in a promotion"
     )
+    suspicious_disagreement: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="how far one source's share of contradicted answers may lie above the other sources'",
+    )
     drift_share: float = Field(
         default=0.3, ge=0, le=1, description="share of drifted columns from which to act"
     )
-    cooldown_minutes: int = Field(default=10, ge=0, description="shortest time between two promotions")
+    retention_days: int = Field(default=90, ge=1, description="days a prediction without feedback is kept")
+    keep_bentos: int = Field(default=10, ge=3, description="built Bentos whose files are kept")

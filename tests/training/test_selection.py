@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loop.evaluation import score
 from loop.refusals import NotTrainable, UseCaseMistake
 from tests.training.conftest import QUICK, use_case_of, visits
-from training.evaluation import score
 from training.preparation import PreparedRows, prepare
 from training.progress import Silence
 from training.selection import compare, cost_of_embedding, person_folds

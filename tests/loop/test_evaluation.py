@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from training.evaluation import METRICS, evaluate, is_better, score
+from loop.evaluation import METRICS, evaluate, is_better, score
 
 TWO = ("no", "yes")
 

@@ -209,7 +209,8 @@ class _Ranking:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    return ratio
 
 
 def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
