@@ -46,8 +46,14 @@ class Settings(BaseModel):
         return self.host in ("127.0.0.1", "localhost", "::1") or self.host.startswith("127.")
 
     def environment(self) -> dict[str, str]:
-        """The variables that make another process read these same settings."""
-        return {f"REBENTO_{name.upper()}": str(value) for name, value in self if str(value)}
+        """The variables that make another process read these same settings.
+
+        Defaults are left out: a Bento built earlier refuses variables that came later.
+        """
+        defaults = Settings()
+        return {
+            f"REBENTO_{name.upper()}": str(value) for name, value in self if value != getattr(defaults, name)
+        }
 
 
 def read_settings(environ: Mapping[str, str] | None = None, *, default_home: Path | None = None) -> Settings:
