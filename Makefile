@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint check bench lock clean
+.PHONY: help run test quick lint check bench bench-loop lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -35,9 +35,12 @@ check: lint test  ## lint, and every test (import directions among them)
 bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
 	$(BIN)/python -m benchmarks.serving
 
+bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
+	$(BIN)/python -m benchmarks.loop
+
 lock: .venv/ready  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --extra training --extra reporting --extra dev pyproject.toml -o requirements.lock
+	  --extra training --extra reporting --extra web --extra dev pyproject.toml -o requirements.lock
 	grep -E '^[a-z0-9]' requirements.lock | sed 's/ *\\$$//' > .venv/constraints.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  -c .venv/constraints.txt pyproject.toml -o requirements-serving.lock

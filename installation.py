@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from loop.clock import now_ms
 from loop.refusals import NothingInProduction, Refusal, StorageUnavailable
 from settings import Settings
+from storage import automation, quarantine
 from storage.database import Database
-from storage.versions import Version, change_stage
+from storage.processes import alive
+from storage.promotions import Kind, Promotion, promote_now, request_promotion, rollback_target
+from storage.versions import Version
 from storage.versions import champion as latest_champion
-from storage.versions import version as find_version
 from use_cases.use_case import SHIPPED, UseCase, known_use_cases, read_use_case
 
 if TYPE_CHECKING:
@@ -37,7 +41,10 @@ def bento_folder(home: Path, tag: str) -> Path:
     name, _, version = tag.partition(":")
     folder = home / "bentoml" / "bentos" / name / version / "src"
     if not folder.is_dir():
-        raise Refusal(f"the files of {tag} are gone from {folder.parent}; promote another version")
+        raise Refusal(
+            f"the files of {tag} are gone from {folder.parent}: `rebento rollback` takes the version before "
+            "it, `rebento promote TAG` another"
+        )
     return folder
 
 
@@ -129,25 +136,96 @@ class Installation:
             finally:
                 journal.close()
 
-    def promote(self, tag: str) -> None:
-        """Puts a built version in Production; the one before is archived. A version alone will do as tag."""
-        tag = tag if ":" in tag else f"{self.use_case_name}:{tag}"
-        with self.database() as database, database.writing() as connection:
-            version = find_version(connection, tag)
-            if version is None or version.use_case != self.use_case_name:
-                raise Refusal(
-                    f"{self.use_case_name} has no version {tag}; `rebento versions` lists those there are"
-                )
-            bento_folder(self.settings.home, tag)
-            change_stage(
-                connection, tag, "Production", actor="person", reason="rebento promote", at_ms=now_ms()
-            )
+    def promote(self, tag: str) -> Promotion:
+        """Asks the supervisor to put a version in Production, or does so where none runs.
 
-    def prune(self) -> tuple[int, int]:
-        """How many predictions without feedback were removed, and the policy's days."""
+        A version alone will do as tag. Raises UnknownVersion, NotPromotable, and Refusal where its files
+        are gone.
+        """
+        with self.database() as database, database.writing() as connection:
+            return self._promotion(connection, self.tag(tag), "promotion")
+
+    def rollback(self) -> Promotion:
+        """As `promote`, of the version before the champion; automatic promotion is suspended with it."""
+        with self.database() as database, database.writing() as connection:
+            target = rollback_target(connection, self.use_case_name)
+            if target is None:
+                raise Refusal(
+                    f"{self.use_case_name} has no earlier version to go back to; `rebento versions` lists "
+                    "those there are, and `rebento promote TAG` takes any of them"
+                )
+            automation.suspend_promotion(
+                connection, self.use_case_name, actor="person", reason="rebento rollback", at_ms=now_ms()
+            )
+            return self._promotion(connection, target.tag, "rollback")
+
+    def _promotion(self, connection: Connection, tag: str, kind: Kind) -> Promotion:
+        supervisor = alive(connection, self.use_case_name, "supervisor", at_ms=now_ms())
+        ask = promote_now if supervisor is None else request_promotion
+        verb = "promote" if kind == "promotion" else "rollback"
+        promotion = ask(
+            connection,
+            self.use_case_name,
+            tag,
+            kind=kind,
+            actor="person",
+            reason=f"rebento {verb}",
+            at_ms=now_ms(),
+        )
+        bento_folder(self.settings.home, tag)  # a refusal here undoes the request
+        return promotion
+
+    def tag(self, tag: str) -> str:
+        """The whole tag; a version alone will do for one of this use case."""
+        return tag if ":" in tag else f"{self.use_case_name}:{tag}"
+
+    def pause(self, reason: str) -> None:
+        """Stops what Rebento does by itself."""
+        with self.database() as database, database.writing() as connection:
+            automation.pause(connection, self.use_case_name, actor="person", reason=reason, at_ms=now_ms())
+
+    def resume(self, reason: str) -> None:
+        """Ends a pause, and the suspension of promotions that a rollback left."""
+        with self.database() as database, database.writing() as connection:
+            automation.resume(connection, self.use_case_name, actor="person", reason=reason, at_ms=now_ms())
+
+    def release(self, source: str) -> str:
+        """Takes a suspended source's feedback after all; the sentence that says what it did."""
+        k = self.use_case().policy.feedbacks_per_training
+        with self.database() as database, database.writing() as connection:
+            rows, run = quarantine.release_source(
+                connection, self.use_case_name, source, actor="person", k=k, at_ms=now_ms()
+            )
+        asked = f"; training requested: {run}" if run else ""
+        return f"{rows:,} true answers of {source} take part from now on{asked}"
+
+    def discard(self, source: str) -> str:
+        """Leaves a suspended source's feedback out for good; the sentence that says what it did."""
+        with self.database() as database, database.writing() as connection:
+            rows = quarantine.discard_source(
+                connection, self.use_case_name, source, actor="person", at_ms=now_ms()
+            )
+        return f"{rows:,} true answers of {source} are left out for good"
+
+    def prune(self) -> list[str]:
+        """Removes what the policy keeps no longer; sentences that say what went."""
+        from training.pruning import prune_bentos
+
+        policy = self.use_case().policy
+        removed = self._prune_predictions(policy.retention_days)
+        sentences = [
+            f"{removed:,} predictions without feedback, older than {policy.retention_days} days, were removed"
+        ]
+        with self.database() as database:
+            gone = prune_bentos(
+                database, self.use_case_name, self.settings.home, policy.keep_bentos, now_ms()
+            )
+        sentences += [f"the files of {tag} were removed; its scores and history stay" for tag in gone]
+        return sentences
+
+    def _prune_predictions(self, days: int) -> int:
         from storage.retention import prune_unlabelled
 
-        days = self.use_case().policy.retention_days
         removed = 0
         with self.database() as database:
             while True:
@@ -157,7 +235,7 @@ class Installation:
                     )
                 removed += batch
                 if batch < 5_000:
-                    return removed, days
+                    return removed
 
     def erase(self, entity_id: str) -> list[str]:
         """Removes one person's rows; sentences that say what went and what remains."""

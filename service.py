@@ -38,7 +38,7 @@ class Arguments(BaseModel):
 
 arguments = bentoml.use_arguments(Arguments)
 # A bare `bentoml serve` runs inside the immutable Bento, where nothing may be written.
-settings = read_settings(default_home=Path.home() / ".rebento")
+settings = read_settings(default_home=Path.home() / ".rebento", is_stored_bento=True)
 metrics = ServiceMetrics()
 desk = Desk(
     token=settings.api_token,

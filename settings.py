@@ -56,8 +56,16 @@ class Settings(BaseModel):
         }
 
 
-def read_settings(environ: Mapping[str, str] | None = None, *, default_home: Path | None = None) -> Settings:
-    """Settings from the environment. Raises SettingsError that lists every mistake at once."""
+def read_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    default_home: Path | None = None,
+    is_stored_bento: bool = False,
+) -> Settings:
+    """Settings from the environment. Raises SettingsError that lists every mistake at once.
+
+    The code in a stored Bento passes over variables that it does not know: they came after it was built.
+    """
     environ = os.environ if environ is None else environ
     values: dict[str, str | Path] = {}
     if default_home is not None:
@@ -68,7 +76,7 @@ def read_settings(environ: Mapping[str, str] | None = None, *, default_home: Pat
             continue
         name = key.removeprefix("REBENTO_").lower()
         if name not in Settings.model_fields:
-            unknown.append(key)
+            unknown += [] if is_stored_bento else [key]
         elif text.strip():
             values[name] = text.strip()
     mistakes = [f"{key} is not a setting of Rebento (see the table in README.md)" for key in sorted(unknown)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from storage.automation import Automation, automation
 from storage.database import Database
+from storage.promotions import next_promotion, open_promotions
+from storage.quarantine import quarantined, suspended_sources
 from storage.versions import history
 from storage.versions import versions as all_versions
 
@@ -35,21 +39,70 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def version_lines(database: Database, use_case: str) -> list[str]:
-    """Every Bento of a use case, newest first: stage, since when, scores, who put it there and why."""
+    """What runs, since when and why; then every Bento, newest first, and every change of a stage."""
     with database.reading() as connection:
         found = all_versions(connection, use_case)
         changes = history(connection, use_case)
-    lines = []
+        state = automation(connection, use_case)
+        open_ones = open_promotions(connection, use_case)
+        asked = next_promotion(connection, use_case)
+    if not found:
+        return [f"{use_case} has no versions yet; `rebento train` makes the first"]
+    running = next((one for one in found if one.stage == "Production"), None)
+    since = next((change for change in changes if running and change.tag == running.tag), None)
+    lines = [
+        f"{running.tag} is in Production since {_moment(since.changed_at_ms)} UTC: {since.reason}"
+        if running and since
+        else f"Nothing of {use_case} is in Production",
+        f"Automation {_automation(state)}",
+    ]
+    for promotion in [*open_ones, *([asked] if asked else [])]:
+        lines.append(f"{promotion.kind} of {promotion.tag} asked for by {promotion.actor}: {promotion.state}")
+    lines.append("")
     for version in found:
-        last = next((change for change in changes if change.tag == version.tag), None)
-        since = version.created_at_ms if last is None else last.changed_at_ms
-        why = "built, never promoted" if last is None else f"{last.actor}: {last.reason}"
+        gone = ", files removed" if version.files_removed_at_ms else ""
+        parent = f", learned after {version.parent}" if version.parent else ""
         lines += [
-            f"{version.tag}  {version.stage} since {_moment(since)} UTC",
+            f"{version.tag}  {version.stage}{gone}",
+            f"    built {_moment(version.created_at_ms)} UTC{parent}",
             f"    {version.candidate}: {_scores(version.scores_json)} (on the holdout)",
-            f"    {why}",
         ]
-    return lines or [f"{use_case} has no versions yet; `rebento train` makes the first"]
+        lines += [
+            f"    {_moment(change.changed_at_ms)} {change.from_stage} -> {change.to_stage}, "
+            f"{change.actor}: {change.reason}"
+            for change in changes
+            if change.tag == version.tag
+        ]
+    return lines
+
+
+def quarantine_lines(database: Database, use_case: str) -> list[str]:
+    """The sources whose feedback is held back, and rows held back one by one."""
+    with database.reading() as connection:
+        sources = suspended_sources(connection, use_case)
+        rows = quarantined(connection, use_case, limit=1_000)
+    if not sources and not rows:
+        return [f"No feedback of {use_case} is held back."]
+    lines = []
+    for source in sources:
+        lines += [
+            f"{source.source}  {source.rows:,} rows held back since {_moment(source.since_ms)} UTC",
+            f"    {source.reason}",
+            f"    rebento quarantine --release {source.source}   or   --discard {source.source}",
+        ]
+    reasons = Counter(row.reason for row in rows if not row.of_suspension)
+    return lines + [f"{count:,} single rows: {reason}" for reason, count in reasons.most_common()]
+
+
+def _automation(state: Automation) -> str:
+    if state.is_paused:
+        return f"is paused since {_moment(state.paused_since_ms or 0)} UTC ({state.actor}: {state.reason})"
+    if state.promotion_is_suspended:
+        since = _moment(state.suspended_since_ms or 0)
+        return (
+            f"retrains, but promotes nothing since {since} UTC ({state.reason}) until `rebento resume`"
+        )
+    return "is running"
 
 
 def outcome_table(outcome: Outcome) -> Group:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 import pandas as pd
 
@@ -15,8 +16,13 @@ from files.whole import whole_file
 from runner.package import Package
 from runner.rows import CheckedRows
 from storage.database import Database
-from storage.predictions import Prediction, labelled_rows
+from storage.labelled import labelled_rows
+from storage.predictions import Prediction
+from training.ages import Ages
+from training.gathering import prediction_ids
 from training.holdout import holdout_mask, identities
+from training.recipe import Recipe
+from training.recipes import learned_places
 from training.snapshot import read_snapshot
 from use_cases.derive import frame_rows
 
@@ -54,17 +60,36 @@ def _write_reference(package: Package, home: Path, file: BinaryIO, advanced: Cal
     contract, info = package.contract, package.info
     frame = read_snapshot(info.data_digest, home / "snapshots")
     rows = frame_rows(contract, frame)
-    is_held_out = holdout_mask(identities(rows, contract.id_column), info.holdout, info.use_case)
+    whose = identities(rows, contract.id_column, prediction_ids(frame))
+    is_held_out = holdout_mask(whose, info.holdout, info.use_case)
+    learned = _learned(package, frame, rows, np.flatnonzero(~is_held_out))
     targets = frame[contract.target].tolist()
     written = 0
     _header(package, file, ["target"])
     for start in range(0, len(rows), _CHUNK_ROWS):
-        places = [i for i in range(start, min(start + _CHUNK_ROWS, len(rows))) if not is_held_out[i]]
+        places = [i for i in range(start, min(start + _CHUNK_ROWS, len(rows))) if learned[i]]
         checked, kept, _ = package.checker.check_each([rows[i] for i in places])
         _write(package, file, checked, {"target": [targets[places[i]] for i in kept]})
         written += len(kept)
         advanced(len(places))
     return written
+
+
+def _learned(
+    package: Package, frame: pd.DataFrame, rows: list[dict[str, Any]], places: np.ndarray
+) -> np.ndarray:
+    """bool (rows,): the rows the champion learned from, among those that no version holds out.
+
+    Of a recent champion its window; of a fine-tuned one its ancestor's rows as well.
+    """
+    learned = np.zeros(len(rows), dtype=bool)
+    recipe = None if package.info.recipe is None else Recipe.model_validate(package.info.recipe)
+    if recipe is not None and recipe.kind == "recent":
+        _, kept, _ = package.checker.check_each([rows[i] for i in places])
+        ages = Ages.of(package.contract.time_column, frame)
+        places = learned_places(ages, places[kept], recipe)
+    learned[places] = True
+    return learned
 
 
 def _write_production(
@@ -75,9 +100,12 @@ def _write_production(
     with database.reading() as connection:
         labelled = labelled_rows(connection, package.info.use_case)
         while group := list(islice(labelled, _CHUNK_ROWS)):
-            checked, kept, _ = package.checker.check_each([_row(item[0]) for item in group])
+            checked, kept, _ = package.checker.check_each([_row(item.prediction) for item in group])
             good = [group[i] for i in kept]
-            columns = {"target": [item[1] for item in good], "prediction": [item[0].label for item in good]}
+            columns = {
+                "target": [item.target for item in good],
+                "prediction": [item.prediction.label for item in good],
+            }
             _write(package, file, checked, columns)
             written += len(kept)
             refused += len(group) - len(kept)

@@ -76,7 +76,7 @@ def evaluate(
     of its means. An interval is widened to its value where resampling is biased (the calibration error's
     is: noise can only add to it). Raises ValueError for no rows.
     """
-    answers = _Answers(labels, probabilities, classes, positive)
+    answers = Answers(labels, probabilities, classes, positive)
     rows = len(answers.true)
     _, groups = np.unique(identities if identities is not None else np.arange(rows), return_inverse=True)
     counts = int(groups.max()) + 1
@@ -88,11 +88,7 @@ def evaluate(
     for start in range(0, resamples, at_once):
         weights = generator.multinomial(counts, chance, size=min(at_once, resamples - start))
         drawn.append(answers.scores(weights[:, groups].astype(np.float64)))
-    low, high = _percentiles(np.concatenate(drawn)) if drawn else (value, value)
-    scores = {
-        name: Score(float(value[i]), float(np.fmin(low[i], value[i])), float(np.fmax(high[i], value[i])))
-        for i, name in enumerate(METRICS)
-    }
+    scores = scores_of(value, np.concatenate(drawn) if drawn else value[None])
     size = len(answers.classes)
     confusion = np.bincount(answers.true * size + answers.predicted, minlength=size * size)
     return Evaluation(
@@ -104,6 +100,15 @@ def evaluate(
     )
 
 
+def scores_of(value: np.ndarray, drawn: np.ndarray) -> dict[str, Score]:
+    """METRICS as `Answers.scores` gives them: (8,) with all rows weighing 1, and (resamples, 8)."""
+    low, high = _percentiles(drawn)
+    return {
+        name: Score(float(value[i]), float(np.fmin(low[i], value[i])), float(np.fmax(high[i], value[i])))
+        for i, name in enumerate(METRICS)
+    }
+
+
 def score(
     metric: str,
     labels: Sequence[str],
@@ -112,7 +117,7 @@ def score(
     positive: Sequence[str],
 ) -> float:
     """One of METRICS without its interval; NaN where the rows cannot tell (ROC AUC of one class)."""
-    answers = _Answers(labels, probabilities, classes, positive)
+    answers = Answers(labels, probabilities, classes, positive)
     return float(answers.scores(np.ones((1, len(answers.true))))[0, METRICS.index(metric)])
 
 
@@ -121,8 +126,8 @@ def is_better(metric: str, one: float, other: float) -> bool:
     return one < other if metric in LOWER_IS_BETTER else one > other
 
 
-class _Answers:
-    """Rows prepared once, so that each weighting costs a few matrix products."""
+class Answers:
+    """One model's answers to some rows, prepared once: each weighting costs a few matrix products."""
 
     def __init__(
         self,
@@ -153,11 +158,16 @@ class _Answers:
         ranked = [self._positive] if self._positive is not None else range(size)
         self._rankings = [_Ranking(probabilities[:, place], self.true == place) for place in ranked]
 
+    def cells(self, weights: np.ndarray) -> np.ndarray:
+        """Confusion matrices (weightings, true classes, predicted classes) for weights (weightings, rows)."""
+        size = len(self.classes)
+        cells: np.ndarray = (weights @ self._cells).reshape(-1, size, size)
+        return cells
+
     def scores(self, weights: np.ndarray) -> np.ndarray:
         """METRICS (weightings, 8) for weights (weightings, rows)."""
-        size = len(self.classes)
         total = weights.sum(axis=1)
-        cells = (weights @ self._cells).reshape(-1, size, size)
+        cells = self.cells(weights)
         hits = np.diagonal(cells, axis1=1, axis2=2)
         true, predicted = cells.sum(axis=2), cells.sum(axis=1)
         recalls = _ratio(hits, true)

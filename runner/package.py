@@ -47,6 +47,8 @@ class PackageInfo(BaseModel):
     """Names of the vector's dimensions, in order."""
     parent: str | None = None
     scores: dict[str, Any] = {}
+    recipe: dict[str, Any] | None = None
+    """How it was fitted (`training.recipe.Recipe`); None in a Bento from before there were several ways."""
 
 
 class GoldenRows(BaseModel):

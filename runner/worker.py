@@ -1,8 +1,11 @@
 """One worker of a Bento on an inherited socket: `python -m runner.worker BENTO --fd N --ready-fd N`.
 
 Started inside the Bento's own folder, so that the code it carries serves it. Answers the hot routes before
-BentoML's layers, and drains: on SIGTERM, or when whoever started it is gone, it stops accepting, answers
-what it holds with `Connection: close`, and leaves.
+BentoML's layers. What it is told comes as lines on standard input, see `runner.handover`; on SIGTERM it stops
+accepting, answers what it holds with `Connection: close`, and leaves. Two things come by environment, since
+workers of Bentos built earlier meet them, too, and refuse arguments they do not know:
+WORKER_STARTS=standby loads at low priority and accepts only when told; WORKER_ORPHAN_SECONDS (default 30) is
+how long it goes on serving once whoever started it is gone.
 """
 
 from __future__ import annotations
@@ -13,100 +16,58 @@ import os
 import socket
 import sys
 import threading
-import time
-from types import FrameType
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import uvicorn
 
 #: Exit code of a worker whose Bento cannot serve here: starting it again would not help.
 CANNOT_SERVE = 3
-#: An idle kept-alive connection may carry a request that is just on its way.
-_IDLE_GRACE_SECONDS = 1.0
-_CLOSE = (b"connection", b"close")
+#: Nice value of what is loaded while others answer.
+LOADING_NICENESS = 10
 
 log = logging.getLogger("rebento.worker")
 
 
-class DrainingServer(uvicorn.Server):
-    """Uvicorn that leaves without cutting anybody off."""
+def load(bento: str) -> Any:
+    """The ASGI application of `bento`, BentoML's own layers innermost."""
+    from _bentoml_impl.loader import load as load_service
 
-    def __init__(self, config: uvicorn.Config, *, ready_fd: int, drain_seconds: float) -> None:
-        super().__init__(config)
-        self._ready_fd = ready_fd
-        self._drain_seconds = drain_seconds
-        self._draining_since = 0.0
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            os.write(self._ready_fd, b"ready\n")
-            os.close(self._ready_fd)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.drain()
-
-    def drain(self) -> None:
-        self._draining_since = self._draining_since or time.monotonic()
-
-    async def on_tick(self, counter: int) -> bool:
-        if not self._draining_since:
-            return await super().on_tick(counter)
-        for server in self.servers:
-            server.close()
-        if _CLOSE not in self.server_state.default_headers:
-            self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
-        for connection in self.server_state.connections:
-            # A request that began before the drain carries the headers of that time.
-            if _is_busy(connection) and not connection.cycle.response_started:
-                connection.cycle.default_headers = self.server_state.default_headers
-        seconds = time.monotonic() - self._draining_since
-        if seconds > self._drain_seconds:
-            return True
-        if any(_is_busy(connection) for connection in self.server_state.connections):
-            return False
-        return not self.server_state.connections or seconds > _IDLE_GRACE_SECONDS
-
-
-def _is_busy(connection: Any) -> bool:
-    cycle = connection.cycle
-    return cycle is not None and not cycle.response_complete
-
-
-def _drain_when_orphaned(server: DrainingServer) -> None:
-    """Standard input is a pipe that whoever started us holds open; its end means they are gone."""
-
-    def wait() -> None:
-        while os.read(0, 1024):
-            pass
-        log.warning("whoever started this worker is gone; it answers what it holds and leaves")
-        server.drain()
-
-    threading.Thread(target=wait, name="lifeline", daemon=True).start()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bento", help="tag of the Bento, e.g. doctor_visits:abc")
-    parser.add_argument("--fd", type=int, required=True, help="listening socket, inherited")
-    parser.add_argument("--ready-fd", type=int, required=True, help="written to once requests are accepted")
-    parser.add_argument("--drain-seconds", type=float, default=30.0)
-    arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO,
-        format=f"%(asctime)s worker[{os.getpid()}] %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    from _bentoml_impl.loader import load
-
-    service = load(arguments.bento, standalone_load=True)
+    service = load_service(bento, standalone_load=True)
     app: Any = service.to_asgi(is_main=True)
     # The same middlewares that BentoML puts behind tracing and logging, once more, in front of them.
     for middleware, options in service.middlewares:
         app = middleware(app, **options)
-    server = DrainingServer(
+    return app
+
+
+def load_aside(bento: str) -> Any:
+    """As `load`, at low priority, so that the workers that answer meanwhile keep the processor.
+
+    In a thread that ends with it: Linux keeps a nice value for each thread, and a thread that has lowered
+    its priority cannot raise it again. Elsewhere priorities belong to the process, and none is lowered.
+    """
+    # Importing it starts a native thread, which would keep the nice value; a twentieth of the whole.
+    import onnxruntime  # noqa: F401
+
+    def lowered() -> Any:
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)
+        return load(bento)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="loading") as executor:
+        return executor.submit(lowered).result()
+
+
+def serve(app: Any, listener: socket.socket, *, ready_fd: int, drain_seconds: float) -> None:
+    """Serves `app` until it leaves."""
+    import uvicorn
+
+    from runner.forwarding import Forwarding
+    from runner.handover import HandoverServer
+
+    forwarding = Forwarding(app, listener)
+    server = HandoverServer(
         uvicorn.Config(
-            app,
+            forwarding,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -116,12 +77,42 @@ def main() -> None:
             http="httptools",
             ws="none",
             timeout_keep_alive=75,
+            timeout_graceful_shutdown=3,  # comes after the drain, which had its own time
         ),
+        forwarding=forwarding,
+        listener=listener,
+        ready_fd=ready_fd,
+        commands_fd=0,
+        starts_accepting=not _starts_in_standby(),
+        drain_seconds=drain_seconds,
+        orphan_seconds=float(os.environ.get("WORKER_ORPHAN_SECONDS", "30")),
+    )
+    server.run()
+
+
+def _starts_in_standby() -> bool:
+    return os.environ.get("WORKER_STARTS") == "standby"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bento", help="tag of the Bento, e.g. doctor_visits:abc")
+    parser.add_argument("--fd", type=int, required=True, help="listening socket, inherited")
+    parser.add_argument("--ready-fd", type=int, required=True, help="written to when ready and when told")
+    parser.add_argument("--drain-seconds", type=float, default=30.0)
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO,
+        format=f"%(asctime)s worker[{os.getpid()}] %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    app = (load_aside if _starts_in_standby() else load)(arguments.bento)
+    serve(
+        app,
+        socket.socket(fileno=arguments.fd),
         ready_fd=arguments.ready_fd,
         drain_seconds=arguments.drain_seconds,
     )
-    _drain_when_orphaned(server)
-    server.run(sockets=[socket.socket(fileno=arguments.fd)])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, text, update
 
@@ -16,11 +16,24 @@ Item = TypeVar("Item")
 #: Values of one IN list: far below what SQLite (32,766) and PostgreSQL (65,535) take.
 _IN_LIST = 500
 
-_RAISED = text(
-    "INSERT INTO counters (use_case, production_rows) VALUES (:use_case, :more) ON CONFLICT (use_case) "
-    "DO UPDATE SET production_rows = counters.production_rows + excluded.production_rows "
-    "RETURNING production_rows"
+_HIGHER = (
+    "CASE WHEN counters.last_known_at_ms >= excluded.last_known_at_ms THEN counters.last_known_at_ms "
+    "ELSE excluded.last_known_at_ms END"
 )
+
+
+def _raising(mark: str) -> str:
+    # Written out: every call of feedback does this, and SQLAlchemy's own way costs as much again.
+    return (
+        f"INSERT INTO counters (use_case, production_rows, last_known_at_ms) VALUES ({mark}, {mark}, {mark}) "
+        "ON CONFLICT (use_case) DO UPDATE SET "
+        "production_rows = counters.production_rows + excluded.production_rows, "
+        f"last_known_at_ms = {_HIGHER} RETURNING production_rows, last_known_at_ms"
+    )
+
+
+_RAISING = {"sqlite": _raising("?"), "postgresql": _raising("%s")}
+_LAST_KNOWN = text("SELECT last_known_at_ms FROM counters WHERE use_case = :use_case")
 _STANDING = text("SELECT production_rows FROM counters WHERE use_case = :use_case")
 
 
@@ -36,13 +49,36 @@ def production_rows(connection: Connection, use_case: str) -> int:
     return int(connection.execute(_STANDING, {"use_case": use_case}).scalar() or 0)
 
 
+def last_known_at_ms(connection: Connection, use_case: str) -> int:
+    """The newest instant at which anything about a use case's labels changed; 0: nothing ever did."""
+    return int(connection.execute(_LAST_KNOWN, {"use_case": use_case}).scalar() or 0)
+
+
+def known_instant(connection: Connection, use_case: str, at_ms: int) -> int:
+    """The instant of a change to labels: `at_ms`, or the last change's where that was later.
+
+    The counter's row is locked until the commit, so instants never run backwards in the order of commits.
+    """
+    _, known_ms = _raise_counter(connection, use_case, 0, at_ms)
+    return known_ms
+
+
+class Counted(NamedTuple):
+    """What counting came to."""
+
+    production_rows: int
+    known_at_ms: int
+    """The instant from which on what was counted is known."""
+    training_run: str | None
+    """The last training run asked for; None: no multiple of k was crossed."""
+
+
 def count_labelled(
     connection: Connection, use_case: str, prediction_ids: Collection[str], *, k: int, at_ms: int
-) -> tuple[int, str | None]:
+) -> Counted:
     """Marks stored predictions as labelled and counts those that were not before.
 
-    Gives the counter, and the id of the last training run asked for (None: no multiple of k was
-    crossed). A step over several multiples asks for one run each. Raises ValueError where k < 1.
+    A step over several multiples of k asks for one training run each. Raises ValueError where k < 1.
     """
     if k < 1:
         raise ValueError(f"k, the feedbacks per training, must be at least 1, not {k}")
@@ -55,12 +91,16 @@ def count_labelled(
             .values(is_labelled=True)
         )
         more += connection.execute(marked).rowcount
-    if not more:
-        return production_rows(connection, use_case), None
     # The counter's row stays locked until the commit: no multiple is crossed twice, none is missed.
-    now = int(connection.execute(_RAISED, {"use_case": use_case, "more": more}).scalar_one())
+    now, known_ms = _raise_counter(connection, use_case, more, at_ms)
     asked = None
     for multiple in range((now - more) // k + 1, now // k + 1):
         reason = f"{multiple * k} labelled production rows, a multiple of {k}"
         asked = request_run(connection, use_case, trigger="feedback", reason=reason, at_ms=at_ms).run_id
-    return now, asked
+    return Counted(now, known_ms, asked)
+
+
+def _raise_counter(connection: Connection, use_case: str, more: int, at_ms: int) -> tuple[int, int]:
+    statement = _RAISING[connection.dialect.name]
+    rows, known_ms = connection.exec_driver_sql(statement, (use_case, more, at_ms)).one()
+    return int(rows), int(known_ms)

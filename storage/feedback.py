@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from storage import schema
 from storage.counters import chunked, count_labelled
 from storage.predictions import Prediction, insert_predictions
+from storage.suspensions import Suspension, hold, open_suspensions
 from storage.turns import take_turn
+
+FeedbackState = Literal[
+    "pending",  # its prediction is not stored yet
+    "joined",  # it is; from known_at_ms on it takes part, unless it is in quarantine
+    "held",  # in quarantine since before it could take part
+    "discarded",  # it was held, and a person left it out for good
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,8 @@ class FeedbackReceipt:
     accepted: int
     """All that was sent: what is joined, what is pending, and what an earlier key had brought already."""
     pending: int
-    """Those whose predictions are not stored yet; they are joined when these are."""
+    """Those whose predictions are not stored yet; they are joined when these are. What a suspended source
+    sends is not among them: it waits for a person."""
     production_rows: int
     """Predictions of the use case ever labelled. A correction does not count again."""
     training_run: str | None
@@ -68,16 +77,67 @@ def record_feedback(
     take_turn(connection, use_case, alone=True)
     fresh = _without_known_keys(connection, use_case, items)
     insert_predictions(connection, [item.prediction for item in fresh if item.prediction is not None])
-    labelled = _stored_ids(connection, use_case, fresh)
+    suspended = _suspended(connection, use_case, fresh)
+    taken = [item for item in fresh if item.source not in suspended] if suspended else fresh
+    labelled = _stored_ids(connection, use_case, taken)
+    _supersede(connection, use_case, taken, labelled)
+    newly = [name for name, was_labelled in labelled.items() if not was_labelled]
+    now_ms = max((item.received_at_ms for item in fresh), default=0)
+    counted = count_labelled(connection, use_case, newly, k=k, at_ms=now_ms)
+    last = {item.prediction_id: place for place, item in enumerate(fresh) if item.source not in suspended}
+    rows: list[dict[str, Any]] = []
+    for place, item in enumerate(fresh):
+        is_joined = item.prediction_id in labelled
+        state: FeedbackState = "joined" if is_joined else "pending"
+        if item.source in suspended:
+            state = "held"
+        later = last.get(item.prediction_id, place)
+        rows.append(
+            {
+                "use_case": use_case,
+                "prediction_id": item.prediction_id,
+                "target": item.target,
+                "source": item.source,
+                "key": item.key,
+                "received_at_ms": item.received_at_ms,
+                "state": state,
+                "superseded_at_ms": fresh[later].received_at_ms if later > place else None,
+                "known_at_ms": counted.known_at_ms if state == "joined" else None,
+            }
+        )
+    if suspended:
+        ids = connection.scalars(
+            insert(_TOLD).returning(_TOLD.c.feedback_id, sort_by_parameter_order=True), rows
+        )
+        aside = [
+            (feedback_id, suspended[item.source])
+            for feedback_id, item in zip(ids.all(), fresh, strict=True)
+            if item.source in suspended
+        ]
+        hold(connection, use_case, aside, at_ms=counted.known_at_ms)
+    elif rows:
+        connection.execute(insert(_TOLD), rows)
+    pending = sum(row["state"] == "pending" for row in rows)
+    return FeedbackReceipt(len(items), pending, counted.production_rows, counted.training_run)
+
+
+def _suspended(
+    connection: Connection, use_case: str, items: Sequence[Feedback]
+) -> dict[str | None, Suspension]:
+    """Suspended sources among the items' -> their suspensions."""
+    sources = {item.source for item in items if item.source is not None}
+    if not sources:
+        return {}
+    return {one.source: one for one in open_suspensions(connection, use_case) if one.source in sources}
+
+
+def _supersede(
+    connection: Connection, use_case: str, items: Sequence[Feedback], labelled: dict[str, bool]
+) -> None:
     first: dict[str, Feedback] = {}
-    superseded_by: dict[int, int] = {}
-    last: dict[str, int] = {}
-    for position, item in enumerate(fresh):
+    for item in items:
         first.setdefault(item.prediction_id, item)
-        if item.prediction_id in last:
-            superseded_by[last[item.prediction_id]] = item.received_at_ms
-        last[item.prediction_id] = position
-    # A stored prediction that is not labelled has no feedback yet: nothing to look for.
+    # A stored prediction that is not labelled has no feedback yet that takes part: nothing to look for.
     corrected = [
         {"of_use_case": use_case, "of_prediction": name, "at_ms": item.received_at_ms}
         for name, item in first.items()
@@ -85,26 +145,6 @@ def record_feedback(
     ]
     if corrected:
         connection.execute(_SUPERSEDED, corrected)
-    rows: list[dict[str, Any]] = [
-        {
-            "use_case": use_case,
-            "prediction_id": item.prediction_id,
-            "target": item.target,
-            "source": item.source,
-            "key": item.key,
-            "received_at_ms": item.received_at_ms,
-            "state": "joined" if item.prediction_id in labelled else "pending",
-            "superseded_at_ms": superseded_by.get(position),
-        }
-        for position, item in enumerate(fresh)
-    ]
-    if rows:
-        connection.execute(insert(_TOLD), rows)
-    newly = [name for name, was_labelled in labelled.items() if not was_labelled]
-    now_ms = max((item.received_at_ms for item in fresh), default=0)
-    standing, asked = count_labelled(connection, use_case, newly, k=k, at_ms=now_ms)
-    pending = sum(row["state"] == "pending" for row in rows)
-    return FeedbackReceipt(len(items), pending, standing, asked)
 
 
 def _without_known_keys(connection: Connection, use_case: str, items: Sequence[Feedback]) -> list[Feedback]:

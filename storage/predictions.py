@@ -1,13 +1,13 @@
-"""The log of answers, and the labelled production rows that grow out of it."""
+"""The log of answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from storage import schema
 from storage.counters import chunked, count_labelled
@@ -38,7 +38,8 @@ class Prediction(NamedTuple):
 
 
 _NAMES = Prediction._fields
-_COLUMNS = [schema.predictions.c[name] for name in _NAMES]
+#: In the order of the fields.
+COLUMNS = [schema.predictions.c[name] for name in _NAMES]
 
 
 def _statements(mark: str) -> tuple[str, str]:
@@ -104,27 +105,33 @@ def _join_pending(connection: Connection, use_case: str, predictions: Sequence[P
     table = schema.feedback
     waited: dict[str, int] = {}
     for chunk in chunked([prediction.prediction_id for prediction in predictions]):
-        of_these = (
-            table.c.use_case == use_case,
-            table.c.state == "pending",
-            table.c.prediction_id.in_(chunk),
-        )
-        found = connection.execute(
+        received = connection.execute(
             select(table.c.prediction_id, func.max(table.c.received_at_ms))
-            .where(*of_these)
+            .where(*_waiting_for(use_case, chunk))
             .group_by(table.c.prediction_id)
-        ).all()
-        if found:
-            connection.execute(update(table).where(*of_these).values(state="joined"))
-            waited.update((prediction_id, received) for prediction_id, received in found)
-    if waited:
-        now_ms = max(max(waited.values()), max(p.predicted_at_ms for p in predictions))
-        count_labelled(connection, use_case, waited, k=k, at_ms=now_ms)
+        )
+        waited.update((prediction_id, latest) for prediction_id, latest in received)
+    if not waited:
+        return
+    now_ms = max(max(waited.values()), max(p.predicted_at_ms for p in predictions))
+    counted = count_labelled(connection, use_case, waited, k=k, at_ms=now_ms)
+    for chunk in chunked(waited):
+        joined = update(table).where(*_waiting_for(use_case, chunk))
+        connection.execute(joined.values(state="joined", known_at_ms=counted.known_at_ms))
+
+
+def _waiting_for(use_case: str, prediction_ids: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    table = schema.feedback
+    return (
+        table.c.use_case == use_case,
+        table.c.state == "pending",
+        table.c.prediction_id.in_(prediction_ids),
+    )
 
 
 def find_prediction(connection: Connection, prediction_id: str) -> Prediction | None:
     """The stored answer of this id."""
-    found = select(*_COLUMNS).where(schema.predictions.c.prediction_id == prediction_id)
+    found = select(*COLUMNS).where(schema.predictions.c.prediction_id == prediction_id)
     row = connection.execute(found).first()
     return None if row is None else Prediction(*row)
 
@@ -133,36 +140,8 @@ def predictions_of_entity(connection: Connection, use_case: str, entity_id: str)
     """Every stored answer about one entity, oldest first."""
     table = schema.predictions
     found = (
-        select(*_COLUMNS)
+        select(*COLUMNS)
         .where(table.c.use_case == use_case, table.c.entity_id == entity_id)
         .order_by(table.c.predicted_at_ms, table.c.prediction_id)
     )
     return tuple(Prediction(*row) for row in connection.execute(found))
-
-
-def labelled_rows(
-    connection: Connection, use_case: str, *, as_of_ms: int | None = None, batch: int = 1_000
-) -> Iterator[tuple[Prediction, str, str | None, int]]:
-    """Every labelled production row as (prediction, target, source, received_at_ms).
-
-    As known at `as_of_ms`: with the feedback received by then and not superseded by then; None: as known
-    now. One row a prediction, in the order in which the feedback arrived, the same at every reading.
-    `batch` rows are held in memory at a time; read to the end before the transaction ends.
-    """
-    told, stored = schema.feedback, schema.predictions
-    wanted = (
-        select(*_COLUMNS, told.c.target, told.c.source, told.c.received_at_ms)
-        .join_from(told, stored, told.c.prediction_id == stored.c.prediction_id)
-        .where(told.c.use_case == use_case, told.c.state == "joined")
-        .order_by(told.c.received_at_ms, told.c.feedback_id)
-    )
-    if as_of_ms is None:
-        wanted = wanted.where(told.c.superseded_at_ms.is_(None))
-    else:
-        wanted = wanted.where(
-            told.c.received_at_ms <= as_of_ms,
-            or_(told.c.superseded_at_ms.is_(None), told.c.superseded_at_ms > as_of_ms),
-        )
-    with connection.execute(wanted, execution_options={"yield_per": batch}) as rows:
-        for row in rows:
-            yield Prediction(*row[: len(_NAMES)]), row.target, row.source, row.received_at_ms

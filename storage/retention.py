@@ -28,15 +28,18 @@ def prune_unlabelled(connection: Connection, use_case: str, older_than_ms: int, 
     """Deletes the oldest predictions without feedback made before `older_than_ms`; says how many.
 
     At most `limit`, so that no other writer waits long: call it again, in a new transaction, until it
-    gives less than `limit`.
+    gives less than `limit`. Those whose feedback waits in quarantine stay.
     """
     take_turn(connection, use_case, alone=True)
+    # Feedback in quarantine may be released yet.
+    waits = exists().where(_TOLD.c.prediction_id == _STORED.c.prediction_id, _TOLD.c.state == "held")
     oldest = (
         select(_STORED.c.prediction_id)
         .where(
             _STORED.c.use_case == use_case,
             _STORED.c.predicted_at_ms < older_than_ms,
             ~_STORED.c.is_labelled,
+            ~waits,
         )
         .order_by(_STORED.c.predicted_at_ms)
         .limit(limit)
@@ -45,7 +48,7 @@ def prune_unlabelled(connection: Connection, use_case: str, older_than_ms: int, 
 
 
 def erase_entity(connection: Connection, use_case: str, entity_id: str) -> Erasure:
-    """Deletes every prediction about one entity and all feedback on them.
+    """Deletes every prediction about one entity and all feedback on them, quarantined or not.
 
     The count of labelled production rows stays as it is. An entity never seen gives an empty Erasure.
     """
@@ -64,6 +67,10 @@ def erase_entity(connection: Connection, use_case: str, entity_id: str) -> Erasu
             .order_by(table.c.created_at_ms, table.c.tag)
         )
         bentos = tuple(connection.scalars(later))
+    set_aside = schema.quarantine.c.feedback_id
+    connection.execute(
+        delete(schema.quarantine).where(set_aside.in_(select(_TOLD.c.feedback_id).where(on_entity)))
+    )
     feedback = connection.execute(delete(_TOLD).where(on_entity)).rowcount
     predictions = connection.execute(delete(_STORED).where(*of_entity)).rowcount
     return Erasure(predictions, feedback, bentos)

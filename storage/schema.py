@@ -1,4 +1,4 @@
-"""The tables. Times are integer milliseconds since the epoch, UTC, in columns named `…_at_ms`.
+"""The tables. Times are integer milliseconds since the epoch, UTC, in columns named `…_ms`.
 
 The migrations make these tables; a test holds the two to each other. Text that is JSON is kept as text:
 it is written once, read back whole, and never searched.
@@ -15,23 +15,22 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
 )
 
+from storage.columns import COUNTED
+from storage.columns import metadata as metadata
+from storage.loop_schema import automation_changes as automation_changes
+from storage.loop_schema import decisions as decisions
+from storage.loop_schema import processes as processes
+from storage.loop_schema import promotions as promotions
+from storage.loop_schema import quarantine as quarantine
+from storage.loop_schema import suspensions as suspensions
+from storage.loop_schema import verdicts as verdicts
+
 #: Every revision, oldest first. Known here too, so that a database at the last one costs no Alembic import.
-REVISIONS = ("0001",)
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-#: SQLite counts by itself only in a column whose type is exactly INTEGER.
-_COUNTED = BigInteger().with_variant(Integer(), "sqlite")
+REVISIONS = ("0001", "0002")
 
 predictions = Table(
     "predictions",
@@ -71,7 +70,7 @@ Index(
 feedback = Table(
     "feedback",
     metadata,
-    Column("feedback_id", _COUNTED, primary_key=True, autoincrement=True),
+    Column("feedback_id", COUNTED, primary_key=True, autoincrement=True),
     Column("use_case", Text, nullable=False),
     # No foreign key: feedback may be here before its prediction is.
     Column("prediction_id", Text, nullable=False),
@@ -79,8 +78,12 @@ feedback = Table(
     Column("source", Text),
     Column("key", Text),
     Column("received_at_ms", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),  # 'pending': its prediction is not stored yet; 'joined': it is
-    Column("superseded_at_ms", BigInteger),  # when a later feedback took its place
+    Column("state", Text, nullable=False),  # see storage.feedback.FeedbackState
+    # When a later feedback on its prediction arrived or was released. Empty: there is none. Which of several
+    # counts at an instant follows from known_at_ms, the ids and the quarantine: see storage.labelled.
+    Column("superseded_at_ms", BigInteger),
+    # When both it and its prediction were stored; empty before, and where code of revision 0001 joined them.
+    Column("known_at_ms", BigInteger),
     sqlite_autoincrement=True,  # an erased feedback's number is not given out again
 )
 Index("ix_feedback_prediction", feedback.c.prediction_id)
@@ -91,6 +94,7 @@ Index(
     feedback.c.received_at_ms,
     feedback.c.feedback_id,
 )
+Index("ix_feedback_known", feedback.c.use_case, feedback.c.known_at_ms, feedback.c.feedback_id)
 Index(
     "uq_feedback_key",
     feedback.c.use_case,
@@ -106,6 +110,8 @@ counters = Table(
     Column("use_case", Text, primary_key=True),
     # Predictions ever labelled. Erasing rows does not lower it: a multiple of k would be crossed twice.
     Column("production_rows", BigInteger, nullable=False),
+    # The newest instant at which anything about labels changed; the next change is never before it.
+    Column("last_known_at_ms", BigInteger),
 )
 
 versions = Table(
@@ -122,6 +128,8 @@ versions = Table(
     Column("candidate", Text, nullable=False),
     Column("scores_json", Text, nullable=False),
     Column("as_of", Text),
+    Column("recipe_json", Text),
+    Column("files_removed_at_ms", BigInteger),
 )
 Index("ix_versions_time", versions.c.use_case, versions.c.created_at_ms)
 Index(
@@ -135,7 +143,7 @@ Index(
 stage_changes = Table(
     "stage_changes",
     metadata,
-    Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    Column("id", COUNTED, primary_key=True, autoincrement=True),
     Column("tag", Text, ForeignKey("versions.tag"), nullable=False),
     Column("use_case", Text, nullable=False),
     Column("from_stage", Text, nullable=False),
@@ -170,6 +178,11 @@ runs = Table(
     Column("verdict_json", Text),
     Column("error", Text),
     Column("bento", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claimed_by", Text),
+    Column("beat_at_ms", BigInteger),
+    Column("instant_ms", BigInteger),
+    Column("progress_json", Text),
 )
 Index("ix_runs_state", runs.c.use_case, runs.c.state, runs.c.requested_at_ms)
 

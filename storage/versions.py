@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from loop.refusals import Refusal
 from storage import schema
+from storage.succession import former_champions
 
 Stage = Literal[
     "None",  # built
@@ -41,6 +43,11 @@ class Version:
     candidate: str
     scores_json: str
     as_of: str | None
+    recipe_json: str | None = None
+    """How it was made, a JSON object, enough to make it again; `ancestor` is the tag that a
+    fine-tuned version started from."""
+    files_removed_at_ms: int | None = None
+    """When its Bento's files were pruned; it cannot be served any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,53 @@ def change_stage(
             _move(connection, previous, "Archived", actor, f"{tag} took its place: {reason}", at_ms)
     _move(connection, moving, to_stage, actor, reason, at_ms)
     return replace(moving, stage=to_stage)
+
+
+def mark_files_removed(connection: Connection, tag: str, at_ms: int) -> None:
+    """Notes that a version's Bento is gone; it stays in the list. Raises UnknownVersion."""
+    gone = update(_TABLE).where(_TABLE.c.tag == tag).values(files_removed_at_ms=at_ms)
+    if connection.execute(gone).rowcount != 1:
+        raise UnknownVersion(f"no version is called {tag}; `rebento versions` lists those there are")
+
+
+def digests_in_use(connection: Connection) -> set[str]:
+    """Digests of the snapshots that versions of any use case learned from and whose files are there."""
+    wanted = select(_TABLE.c.data_digest).where(_TABLE.c.files_removed_at_ms.is_(None)).distinct()
+    return set(connection.scalars(wanted))
+
+
+def prunable(connection: Connection, use_case: str, keep: int) -> tuple[Version, ...]:
+    """Versions whose files may go, oldest first: all that have files but the newest `keep` and some more.
+
+    Those are: the champion and its parent, what waits in Staging, the last two former champions, what
+    promotions under way need, and what a kept fine-tuned version started from, back to a fresh one.
+    """
+    there = [one for one in versions(connection, use_case) if one.files_removed_at_ms is None]
+    by_tag = {one.tag: one for one in there}
+    kept = {one.tag for one in there[:keep]} | {one.tag for one in there if one.stage == "Staging"}
+    kept.update(one.parent for one in there if one.stage == "Production" and one.parent)
+    kept.update(one.tag for one in there if one.stage == "Production")
+    kept.update([tag for tag in former_champions(connection, use_case) if tag in by_tag][:2])
+    table = schema.promotions
+    under_way = select(table.c.tag, table.c.previous).where(
+        table.c.use_case == use_case, table.c.state.in_(("requested", "starting", "probation"))
+    )
+    for tag, previous in connection.execute(under_way):
+        kept.update((tag, previous or tag))
+    waiting = list(kept)
+    while waiting:
+        ancestor = _ancestor(by_tag.get(waiting.pop()))
+        if ancestor is not None and ancestor not in kept:
+            kept.add(ancestor)
+            waiting.append(ancestor)
+    return tuple(one for one in reversed(there) if one.tag not in kept)
+
+
+def _ancestor(fitted: Version | None) -> str | None:
+    if fitted is None or fitted.recipe_json is None:
+        return None
+    ancestor = json.loads(fitted.recipe_json).get("ancestor")
+    return None if ancestor is None else str(ancestor)
 
 
 def history(connection: Connection, use_case: str) -> tuple[StageChange, ...]:

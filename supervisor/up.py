@@ -1,66 +1,169 @@
-"""`rebento up`: the API of one Bento, kept alive until a person stops it."""
+"""`rebento up`: the API of one use case and the processes beside it, until a person stops it."""
 
 from __future__ import annotations
 
 import logging
+import select
+import shutil
 import signal
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from loop.clock import now_ms
 from loop.refusals import Refusal
-from supervisor.workers import Workers, listen
+from storage.database import Database
+from supervisor.children import Child
+from supervisor.fleet import Fleet
+from supervisor.ledger import Ledger
+from supervisor.listening import listen
+from supervisor.orphans import METRICS_PREFIX, Left, only_one
+from supervisor.standing import Standing
+from supervisor.worker import Launch
 
 log = logging.getLogger("rebento.supervisor")
 
+_LOOK_SECONDS = 0.2
+_SWAP_SECONDS = 0.05
+_CHILD_SECONDS = 15.0
+_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one supervisor keeps going."""
+
+    use_case: str
+    bento: str
+    """The tag to begin with, where the database cannot say by then."""
+    folder_of: Callable[[str], Path]
+    """The code of a Bento by its tag. Raises Refusal where its files are gone."""
+    home: Path
+    host: str
+    port: int
+    workers: int
+    environment: Mapping[str, str]
+    drain_seconds: float
+    probation_seconds: float
+    children: Sequence[Child] = ()
+    orphan_seconds: float = 30.0
+    """How long workers go on serving when this process is killed."""
+    ready_seconds: float = 120.0
+    """How long the workers of a Bento may take to load; they do at low priority, beside those who answer."""
+
 
 def serve(
-    bento: str,
-    *,
-    folder: Path,
-    host: str,
-    port: int,
-    count: int,
-    environment: Mapping[str, str],
-    metrics_folder: Path,
-    drain_seconds: float,
-    hourly: Callable[[], object],
-    say: Callable[[str], None],
+    plan: Plan, database: Database, *, hourly: Callable[[], object], say: Callable[[str], None]
 ) -> None:
-    """Serves `bento` from its own `folder` until SIGTERM or SIGINT, then drains.
+    """Serves until SIGTERM or SIGINT, then drains; swaps Bentos as promotions ask.
 
-    `hourly` is called once at the start and then every hour, in a thread of its own. Raises PortTaken,
-    WorkersFailed or BrokenPackage where it cannot begin.
+    `hourly` is called once at the start and then every hour, in a thread of its own. Raises AlreadyUp,
+    PortTaken, WorkersFailed, BrokenPackage, or the refusal of `folder_of`, where it cannot begin.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s supervisor %(levelname)s %(message)s")
+
+    def say_if_possible(line: str) -> None:
+        try:
+            say(line)
+        except OSError as error:  # its output goes to a disk that is full
+            log.warning("could not be said: %s: %s", line, error)
+
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    listener = listen(host, port)
-    workers = Workers(
-        bento=bento,
-        folder=folder,
-        listener=listener,
-        count=count,
-        environment=environment,
-        metrics_folder=metrics_folder,
-        drain_seconds=drain_seconds,
-    )
+    with only_one(plan.home), _counters(plan.home) as metrics_folder:
+        left = Left(plan.home, plan.port, metrics_folder)
+        before = left.by_predecessor()
+        ledger = Ledger(database, plan.use_case, now_ms)
+        with (
+            closing(listen(plan.host, plan.port, beside_orphans=before.holds(plan.port))) as listener,
+            ledger.kept(plan.bento) as tag,
+        ):
+
+            def open_fleet(tag: str) -> Fleet:
+                launch = Launch(
+                    bento=tag,
+                    folder=plan.folder_of(tag),
+                    listener_fd=listener.fileno(),
+                    environment=plan.environment,
+                    metrics_folder=metrics_folder,
+                    drain_seconds=plan.drain_seconds,
+                    orphan_seconds=plan.orphan_seconds,
+                )
+                return Fleet(launch, plan.workers, "standby", plan.ready_seconds)
+
+            first = open_fleet(tag)
+            first.wanted = "accept"
+            standing = Standing(first, open_fleet, ledger, now_ms, plan.probation_seconds)
+
+            def pause() -> None:
+                children = [pid for child in plan.children for pid in child.processes]
+                left.write([*standing.processes(), *before.running()], children)
+                seconds = _SWAP_SECONDS if standing.is_busy else _LOOK_SECONDS
+                select.select(standing.descriptors(), [], [], seconds)
+
+            try:
+                began = time.monotonic()
+                before.end_children()
+                while not first.is_ready and not stopping.is_set():
+                    first.look(time.monotonic())
+                    if first.failure is not None:
+                        raise first.failure
+                    pause()
+                if not stopping.is_set():
+                    _greet(plan, tag, time.monotonic() - began, say_if_possible)
+                    hours = threading.Thread(target=_every_hour, args=(hourly, stopping), name="hourly")
+                    hours.daemon = True
+                    hours.start()
+                    before.replace(listener)
+                while not stopping.is_set():
+                    standing.look(time.monotonic())
+                    for child in plan.children:
+                        child.look(time.monotonic())
+                    before.look(time.monotonic())
+                    pause()
+                say_if_possible("stopping: what is held is answered first")
+            finally:
+                listener.close()
+                for child in plan.children:
+                    child.leave()
+                standing.end(lambda: time.sleep(_SWAP_SECONDS))
+                for child in plan.children:
+                    child.end(_CHILD_SECONDS)
+        before.end()
+        left.write(before.running(), [])
+
+
+def _greet(plan: Plan, tag: str, seconds: float, say: Callable[[str], None]) -> None:
+    at = f"http://{f'[{plan.host}]' if ':' in plan.host else plan.host}:{plan.port}"
+    workers = f"{plan.workers} worker{'s' if plan.workers > 1 else ''}"
+    say(f"{tag} answers at {at} after {seconds:.1f} s ({workers})")
+    say(f"  ask       {at}/predict    POST, see examples/")
+    say(f"  try it    {at}/           every route, its shapes, and a form")
+    say(f"  watch     {at}/metrics    Prometheus text")
+    say("Ctrl-C stops it.")
+
+
+@contextmanager
+def _counters(home: Path) -> Iterator[Path]:
+    """An empty folder in which workers share their counters, removed at the end.
+
+    In memory where there is any in the guise of files: a full disk must not end workers that count.
+    """
     try:
-        seconds = workers.start()
-        at = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        say(f"{bento} answers at {at} after {seconds:.1f} s ({count} worker{'s' if count > 1 else ''})")
-        say(f"  ask       {at}/predict    POST, see examples/")
-        say(f"  try it    {at}/           every route, its shapes, and a form")
-        say(f"  watch     {at}/metrics    Prometheus text")
-        say("Ctrl-C stops it.")
-        threading.Thread(target=_every_hour, args=(hourly, stopping), name="hourly", daemon=True).start()
-        while not stopping.wait(0.2):
-            workers.watch()
-        say("stopping: what is held is answered first")
+        folder = Path(tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=_MEMORY))
+    except OSError:
+        folder = home / "metrics" / "api"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    try:
+        yield folder
     finally:
-        listener.close()
-        workers.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _every_hour(work: Callable[[], object], stopping: threading.Event) -> None:

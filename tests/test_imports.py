@@ -20,12 +20,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"loop", "storage", "use_cases", "runner", "training"},
     "supervisor": {"loop", "storage", "monitoring"},
     "service": {"loop", "runner", "storage", "use_cases", "monitoring", "settings"},
-    "installation": {"loop", "runner", "storage", "use_cases", "settings"},
+    "installation": {"loop", "runner", "storage", "training", "use_cases", "settings"},
     "terminal": {"loop", "storage", "training"},
-    "cli": {
+    "commands": {
         *("files", "installation", "terminal", "loop", "runner", "settings"),
         *("storage", "supervisor", "training", "use_cases"),
     },
+    "cli": {"commands", "loop", "settings", "terminal"},
 }
 
 

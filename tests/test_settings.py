@@ -30,6 +30,13 @@ def test_all_mistakes_are_listed_together() -> None:
         assert name in str(caught.value)
 
 
+def test_a_stored_bento_passes_over_settings_that_came_after_it() -> None:
+    later = {"REBENTO_LATER": "7", "REBENTO_WORKERS": "3"}
+    assert read_settings(later, is_stored_bento=True).workers == 3
+    with pytest.raises(SettingsError, match="REBENTO_LATER"):
+        read_settings(later)
+
+
 def test_a_host_beyond_this_machine_needs_a_token() -> None:
     with pytest.raises(SettingsError, match="REBENTO_API_TOKEN"):
         read_settings({"REBENTO_HOST": "0.0.0.0"})

@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +60,18 @@ def build_bento(order: Order, home: Path) -> str:
         k: v for k, v in os.environ.items() if not k.startswith(("REBENTO_", "PROMETHEUS_", "BENTOML"))
     }
     environ |= {"BENTOML_HOME": str(store.absolute()), "BENTOML_DO_NOT_TRACK": "True"}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "order.json"
-        path.write_text(order.model_dump_json(), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "training.build", str(path)],
-            cwd=ROOT,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
     try:
+        with tempfile.TemporaryDirectory() as folder, _lifeline() as lifeline:
+            path = Path(folder) / "order.json"
+            path.write_text(order.model_dump_json(), encoding="utf-8")
+            done = subprocess.run(
+                [sys.executable, "-m", "training.build", str(path)],
+                cwd=ROOT,
+                env=environ,
+                stdin=lifeline,
+                capture_output=True,
+                text=True,
+            )
         if done.returncode:
             said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
             raise BrokenPackage(
@@ -76,9 +79,20 @@ def build_bento(order: Order, home: Path) -> str:
             )
         _check_pin(order, store)
     except BaseException:
-        _remove(order, store)
+        remove_bento(order.tag, store)
         raise
     return order.tag
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """A pipe to read from that ends with this process, also where it is killed."""
+    read, write = os.pipe()
+    try:
+        yield read
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def _check_pin(order: Order, store: Path) -> None:
@@ -97,17 +111,24 @@ def _check_pin(order: Order, store: Path) -> None:
         )
 
 
-def _remove(order: Order, store: Path) -> None:
-    names = (("bentos", order.name), ("models", order.name), ("models", f"{order.name}_pipeline"))
-    for folder in (store / kind / name for kind, name in names):
-        shutil.rmtree(folder / order.version, ignore_errors=True)
+def remove_bento(tag: str, store: Path) -> None:
+    """Removes what there is of a Bento and of its two models in the store."""
+    name, _, version = tag.partition(":")
+    for folder in store_folders(name, store):
+        shutil.rmtree(folder / version, ignore_errors=True)
         latest = folder / "latest"  # BentoML's note of which to take where none is named
-        if latest.is_file() and latest.read_text(encoding="utf-8").strip() == order.version:
+        if latest.is_file() and latest.read_text(encoding="utf-8").strip() == version:
             left = sorted((place for place in folder.iterdir() if place.is_dir()), key=_age)
             if left:
                 latest.write_text(left[-1].name, encoding="utf-8")
             else:
                 latest.unlink()
+
+
+def store_folders(name: str, store: Path) -> tuple[Path, ...]:
+    """Where the store keeps a use case's Bentos, their models and their fitted pipelines, by version."""
+    places = (("bentos", name), ("models", name), ("models", f"{name}_pipeline"))
+    return tuple(store / kind / of for kind, of in places)
 
 
 def _age(folder: Path) -> float:
@@ -130,5 +151,12 @@ def _build(order: Order) -> None:
     )
 
 
+def _end_when_orphaned() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)  # whoever ordered the Bento was killed: nobody would enter it
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_when_orphaned, name="lifeline", daemon=True).start()
     _build(Order.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))

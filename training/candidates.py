@@ -63,18 +63,24 @@ def build_scaler(kind: str) -> BaseEstimator | None:
 
 
 def fit_candidate(
-    name: str, model: BaseEstimator, vectors: np.ndarray, labels: np.ndarray, *, threads: int
+    name: str,
+    model: BaseEstimator,
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    threads: int,
 ) -> tuple[str, ...]:
     """Fits in place and answers what there was to complain of (no convergence), in sentences.
 
-    The fitted model is the same with any number of threads. Raises UseCaseMistake where a setting has a
-    value that the model refuses.
+    `weights` (rows,) with mean 1; None: all rows weigh the same. The fitted model is the same with any
+    number of threads. Raises UseCaseMistake where a setting has a value that the model refuses.
     """
     if isinstance(model, RandomForestClassifier):
         model.set_params(n_jobs=threads)
     try:
         with threadpool_limits(limits=threads, user_api="openmp"):
-            model.fit(vectors, labels)
+            model.fit(vectors, labels, sample_weight=weights)
     except ValueError as error:  # a wrong value, or two settings that do not go together
         raise UseCaseMistake(f"candidates.{name}: {' '.join(str(error).split())}") from error
     if isinstance(model, RandomForestClassifier):

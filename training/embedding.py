@@ -47,7 +47,11 @@ class FittedEmbedding:
 
 def fit_embedding(contract: Contract, settings: Embedding, rows: CheckedRows, seed: int) -> FittedEmbedding:
     """The embedding of these training rows. Raises NotTrainable where all rows are alike."""
-    pipeline = fit_pipeline(contract, settings, rows, seed)
+    return embedding_of(contract, fit_pipeline(contract, settings, rows, seed))
+
+
+def embedding_of(contract: Contract, pipeline: Pipeline) -> FittedEmbedding:
+    """A fitted pipeline, of now or read from the store, with its graph."""
     encoded = _encoded_names(contract)
     pca = pipeline.named_steps.get("pca")
     return FittedEmbedding(

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from loop.refusals import BrokenPackage
+from runner.graph import Graph
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 9
@@ -70,16 +71,25 @@ def run_graph(
     graph: onnx.ModelProto, numbers: np.ndarray, categories: np.ndarray, outputs: Sequence[str]
 ) -> list[np.ndarray]:
     """The outputs for float32 numbers (rows, n) and text categories (rows, m)."""
+    session = _session(graph)
+    blocks = {"numbers": numbers, "categories": categories}
+    names = [item.name for item in session.get_inputs()]
+    return list(session.run(list(outputs), {name: blocks[name] for name in names}))
+
+
+def open_graph(graph: onnx.ModelProto) -> Graph:
+    """The graph as a runner opens it, without a file."""
+    return Graph(_session(graph))
+
+
+def _session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # As the runner does it: one thread, so that sums keep their order.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         graph.SerializeToString(deterministic=True), options, providers=["CPUExecutionProvider"]
     )
-    blocks = {"numbers": numbers, "categories": categories}
-    names = [item.name for item in session.get_inputs()]
-    return list(session.run(list(outputs), {name: blocks[name] for name in names}))
 
 
 def _converted(

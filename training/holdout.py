@@ -17,14 +17,23 @@ from loop.labels import label_text
 _MIDNIGHT = re.compile(r"(?<=^\d{4}-\d\d-\d\d)T00:00:00(\.0+)?$|(?<=T\d\d:\d\d:\d\d)\.0+$")
 
 
-def identities(rows: Sequence[Mapping[str, Any]], id_column: str | None) -> list[str]:
-    """Whose each row is: its id as text; where it has none, a hash of the row itself.
+def identities(
+    rows: Sequence[Mapping[str, Any]],
+    id_column: str | None,
+    prediction_ids: Sequence[str | None] | None = None,
+) -> list[str]:
+    """Whose each row is: its id as text; where it has none, its prediction's id, else a hash of the row.
 
-    Rows are those of `use_cases.derive.frame_rows`. Equal rows without an id are one identity, so that no
-    copy of a training row is held out.
+    Rows are those of `use_cases.derive.frame_rows`; `prediction_ids` (one a row) are those of production
+    rows, for which this is what `runner.store` decides by. Equal reference rows without an id are one
+    identity, so that no copy of a training row is held out.
     """
     named = [label_text(row.get(id_column)) if id_column is not None else None for row in rows]
-    return [f"row:{_row_hash(row)}" if name is None else name for name, row in zip(named, rows, strict=True)]
+    answered = prediction_ids or [None] * len(rows)
+    return [
+        name or prediction_id or f"row:{_row_hash(row)}"
+        for name, prediction_id, row in zip(named, answered, rows, strict=True)
+    ]
 
 
 def holdout_mask(identities: Sequence[str], share: float, salt: str) -> np.ndarray:

@@ -1,30 +1,42 @@
-"""From a use case to a Bento in the store; knows no database."""
+"""From the rows known at an instant to challengers, verdicts and one Bento; writes no database."""
 
 from __future__ import annotations
 
 import datetime
-import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from loop.evaluation import Evaluation, evaluate
+from loop.evaluation import Evaluation
+from loop.judge import Verdict
+from loop.refusals import BrokenPackage
 from runner.package import PackageInfo
-from training.build import ROOT, Order, build_bento
-from training.embedding import fit_embedding
-from training.graph import run_graph
-from training.model_card import CardFacts, model_card, notes_of
-from training.package import Contents, write_package
-from training.pipeline import check_agreement, fit_whole
-from training.preparation import prepare
+from storage.versions import Version
+from training.building import Birth, build
+from training.challengers import Challenger, fit_challengers
+from training.gathering import Gathered
+from training.judging import Judgement, judge_challengers
+from training.material import Material
+from training.opened import OpenedVersion, open_version
 from training.progress import Progress
-from training.record import code_revision
-from training.scores import scores_dict
-from training.selection import CandidateResult, Comparison, compare, cost_of_embedding
-from training.snapshot import keep_snapshot, storable
-from use_cases.source import load_rows
+from training.recipe import Recipe
+from training.selection import CandidateResult, Comparison
 from use_cases.use_case import UseCase
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What a run's challengers are judged against."""
+
+    champion: Version | None
+    standing: Version | None
+    """An earlier challenger that more labels were wanted for; None: there is none."""
+    look: int
+    """The how-manieth comparison with this champion, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,118 +45,119 @@ class Made:
 
     bento: str
     info: PackageInfo
+    recipe: Recipe
     as_of: str | None
     comparison: Comparison
     without_pca: CandidateResult | None
     evaluation: Evaluation
     rows: dict[str, int]
-    """training, holdout, set aside, and rows that never came so far by their reason."""
+    """training, holdout, production, and rows that never came so far by their reason."""
+    verdicts: tuple[Verdict, ...]
+    """Best first; empty where there was nothing to compare with."""
+    notes: tuple[str, ...]
+    """What could not be fitted or judged, and why."""
+    seconds: dict[str, float]
+    """fitting, judging, building."""
 
 
 def make(
     use_case: UseCase,
+    gathered: Gathered,
+    against: Against,
     *,
     home: Path,
-    data: Path,
     as_of: datetime.date | None,
     run_id: str,
-    parent: str | None,
     created: datetime.datetime,
+    is_thorough: bool,
     progress: Progress,
 ) -> Made:
-    """Snapshot, comparison, refit, scores, package and Bento. `created` (UTC) names the version.
+    """Challengers fitted and judged, the best of them as a Bento.
 
-    Raises what reading rows, preparing, fitting and building raise; then no Bento is in the store.
+    `is_thorough`: all candidates are compared on all rows; else the champion's is taken again. `created`
+    (UTC) names the version. Raises what preparing, fitting and building raise; then no Bento is in the
+    store.
     """
-    progress.stage("reading rows")
-    loaded = load_rows(use_case, data, as_of)
-    left_out: dict[str, int] = dict(loaded.attrs.get("dropped", {}))
-    rows = storable(loaded)
-    digest, _ = keep_snapshot(rows, home / "snapshots")
-    prepared = prepare(use_case, rows)
-    contract, training, holdout = prepared.contract, prepared.training, prepared.holdout
-    left_out["break the contract"] = prepared.set_aside
-
-    comparison = compare(use_case, contract, training, progress)
-    without_pca = cost_of_embedding(use_case, contract, training, comparison.best.name, progress)
-
-    progress.stage(f"fitting {comparison.best.name} on all {len(training):,} training rows")
-    embedding = fit_embedding(contract, use_case.embedding, training.rows, use_case.seed)
-    fitted = fit_whole(
-        use_case, comparison.best.name, embedding, embedding.vectors(training.rows), training.labels
-    )
-    check_agreement(fitted, contract, holdout.rows)
-
-    progress.stage("scoring on the holdout")
-    blocks = (holdout.rows.numbers, holdout.rows.categories)
-    (answers,) = run_graph(fitted.graph, *blocks, ("probabilities",))
-    evaluation = evaluate(
-        holdout.labels.tolist(),
-        np.asarray(answers),
-        contract.classes,
-        contract.positive,
-        identities=holdout.identities.tolist(),
-        seed=use_case.seed,
-    )
-
-    progress.stage("building the Bento")
-    version = f"{created:%Y%m%d-%H%M%S}-{run_id[-8:]}"
-    tag = f"{use_case.name}:{version}"
-    scores = scores_dict(evaluation)
-    info = PackageInfo(
-        use_case=use_case.name,
-        version=version,
-        model=tag,
-        bento=tag,
-        created_at=created.isoformat(),
-        run_id=run_id,
-        data_digest=digest,
-        code_revision=code_revision(ROOT),
-        candidate=comparison.best.name,
-        metric=use_case.metric,
-        seed=use_case.seed,
-        holdout=use_case.holdout,
-        k=use_case.policy.feedbacks_per_training,
-        dimensions=list(embedding.dimensions),
-        parent=parent,
-        scores=scores,
-    )
-    as_of_text = None if as_of is None else as_of.isoformat()
-    card = model_card(
-        CardFacts(
-            use_case=use_case,
-            contract=contract,
-            info=info,
-            embedding=embedding,
-            comparison=comparison,
-            without_pca=without_pca,
-            evaluation=evaluation,
-            training_rows=len(training),
-            left_out=left_out,
-            as_of=as_of_text,
-            notes=notes_of(comparison, fitted.notes),
+    seconds: dict[str, float] = {}
+    notes: list[str] = []
+    with _timed(seconds, "fitting"):
+        progress.stage("preparing rows")
+        material = Material.of(use_case, gathered.rows, gathered.instant_ms)
+        champion = _opened(use_case, against.champion, home, notes)
+        challengers, unfitted = fit_challengers(
+            material,
+            champion,
+            has_champion=against.champion is not None,
+            is_thorough=is_thorough,
+            progress=progress,
         )
-    )
-    contents = Contents(
-        info, contract, fitted, holdout, prepared.training_frame, comparison.out_of_fold, card
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        package, pipeline = Path(folder) / "package", Path(folder) / "pipeline"
-        write_package(contents, package, pipeline)
-        labels = {
-            name: f"{score['value']:.4f}" for name, score in scores.items() if score["value"] is not None
-        }
-        labels |= {"data_digest": digest, "parent": parent or "none", "candidate": info.candidate}
-        bento = build_bento(
-            Order(name=use_case.name, version=version, package=package, pipeline=pipeline, labels=labels),
-            home,
+        notes += unfitted
+    judgement: Judgement | None = None
+    if champion is not None:
+        with _timed(seconds, "judging"):
+            progress.stage("judging")
+            standing = _opened(use_case, against.standing, home, notes)
+            judgement = judge_challengers(material, champion, challengers, standing, look=against.look)
+    best = _best(challengers, judgement)
+    left_out = {**gathered.left_out, "break the contract": material.prepared.set_aside}
+    if judgement is not None and judgement.refused:
+        left_out["judged by none, for a contract refuses them"] = judgement.refused
+    with _timed(seconds, "building"):
+        built = build(
+            best,
+            material,
+            Birth(
+                run_id=run_id,
+                parent=None if against.champion is None else against.champion.tag,
+                created=created,
+                data_digest=gathered.digest,
+                as_of=None if as_of is None else as_of.isoformat(),
+                left_out=left_out,
+                notes=tuple(notes),
+            ),
+            np.zeros(0, dtype=int) if judgement is None else judgement.recent,
+            home=home,
+            is_thorough=is_thorough,
+            progress=progress,
         )
+    counts = {"training": len(best.training), "holdout": built.evaluation.rows}
     return Made(
-        bento=bento,
-        info=info,
-        as_of=as_of_text,
-        comparison=comparison,
-        without_pca=without_pca,
-        evaluation=evaluation,
-        rows={"training": len(training), "holdout": len(holdout), **left_out},
+        bento=built.bento,
+        info=built.info,
+        recipe=best.recipe,
+        as_of=None if as_of is None else as_of.isoformat(),
+        comparison=built.comparison,
+        without_pca=built.without_pca,
+        evaluation=built.evaluation,
+        rows={**counts, "production": gathered.production_rows, **left_out},
+        verdicts=() if judgement is None else judgement.verdicts,
+        notes=tuple(notes),
+        seconds=seconds,
     )
+
+
+def _opened(use_case: UseCase, version: Version | None, home: Path, notes: list[str]) -> OpenedVersion | None:
+    """None, with a note, where its files are lost: the run goes on without it."""
+    if version is None:
+        return None
+    try:
+        return open_version(use_case, version, home)
+    except BrokenPackage as refusal:
+        notes.append(f"{version.tag} could not be judged: {refusal}")
+        return None
+
+
+def _best(challengers: tuple[Challenger, ...], judgement: Judgement | None) -> Challenger:
+    """The judge's first of the new ones; the first fitted where there were no rows to judge on."""
+    by_kind = {challenger.kind: challenger for challenger in challengers}
+    for verdict in judgement.verdicts if judgement else ():
+        if verdict.challenger in by_kind and verdict.rows:
+            return by_kind[verdict.challenger]
+    return challengers[0]
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[step] = round(time.perf_counter() - began, 3)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from loop.evaluation import LOWER_IS_BETTER, Evaluation
 from runner.package import PackageInfo
 from training.embedding import FittedEmbedding
+from training.recipe import KINDS, Recipe
 from training.selection import CandidateResult, Comparison
 from use_cases.contract import Contract
 from use_cases.use_case import UseCase
@@ -31,6 +32,7 @@ class CardFacts:
     use_case: UseCase
     contract: Contract
     info: PackageInfo
+    recipe: Recipe
     embedding: FittedEmbedding
     comparison: Comparison
     without_pca: CandidateResult | None
@@ -78,6 +80,7 @@ def _data(facts: CardFacts) -> str:
         f"| as known at | {facts.as_of or 'the day of training'} |\n"
         f"| digest of the snapshot | `{facts.info.data_digest}` |\n"
         f"| rows trained on | {facts.training_rows:,} |\n"
+        f"| made as | {facts.recipe.kind}: {_made(facts.recipe)} |\n"
         f"| rows held out | {_held_out(facts)} |\n"
         f"{left_out}"
         f"| trained | {facts.info.created_at} (run `{facts.info.run_id}`, seed {facts.info.seed}) |\n"
@@ -138,12 +141,16 @@ def _candidates(facts: CardFacts) -> str:
 def _embedding(facts: CardFacts) -> str:
     embedding, best = facts.embedding, facts.comparison.best
     dimensions = len(embedding.dimensions)
-    if facts.without_pca is None:
+    if facts.use_case.embedding.kind == "columns":
         text = f"{dimensions} encoded columns as they are; nothing is lost."
     else:
         text = (
             f"PCA keeps {embedding.kept_variance:.0%} of the variance of {embedding.encoded_columns} encoded "
-            f"columns in {dimensions} dimensions. What it costs: {best.name} has a cross-validated "
+            f"columns in {dimensions} dimensions."
+        )
+    if facts.without_pca is not None:
+        text += (
+            f" What it costs: {best.name} has a cross-validated "
             f"{facts.comparison.metric} of {best.mean:.3f} on them and {facts.without_pca.mean:.3f} on the "
             "columns as they are (`embedding: {kind: columns}`)."
         )
@@ -160,6 +167,16 @@ def _limits(facts: CardFacts) -> str:
         *facts.notes,
     ]
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits) + "\n"
+
+
+def _made(recipe: Recipe) -> str:
+    """The recipe in words."""
+    more = {
+        "recent": f", at most {recipe.window_rows or 0:,}",
+        "weighted": f", half after {recipe.half_life_rows or 0:,} rows",
+        "fine_tuned": f"; it was `{recipe.ancestor}`",
+    }
+    return KINDS[recipe.kind] + more.get(recipe.kind, "")
 
 
 def _unit(facts: CardFacts) -> str:

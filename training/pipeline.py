@@ -8,6 +8,7 @@ same numbers in both, also at a tree's thresholds.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +53,38 @@ class FittedPipeline:
 
 
 def fit_whole(
-    use_case: UseCase, candidate: str, embedding: FittedEmbedding, vectors: np.ndarray, labels: np.ndarray
+    use_case: UseCase,
+    candidate: str,
+    embedding: FittedEmbedding,
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> FittedPipeline:
-    """Scaler and candidate fitted on the embedding's vectors (rows, dimensions) of the training rows."""
+    """Scaler and candidate fitted on the embedding's vectors (rows, dimensions) of the training rows.
+
+    `weights` (rows,) are the model's; `settings` (None: the use case's) the candidate's.
+    """
     scaler = fit_scaler(use_case.scaler, vectors)
-    model = build_candidate(candidate, use_case.candidates[candidate], use_case.seed)  # type: ignore[index]
+    if settings is None:
+        settings = use_case.candidates[candidate]  # type: ignore[index]
+    model = build_candidate(candidate, settings, use_case.seed)
     with noting_convergence():
-        notes = fit_candidate(candidate, model, scaled(scaler, vectors), labels, threads=spare_cores())
-    graph = one_graph(embedding.graph, model_graph(scaler, model, vectors.shape[1]))
+        notes = fit_candidate(
+            candidate, model, scaled(scaler, vectors), labels, weights, threads=spare_cores()
+        )
+    return whole(candidate, embedding, scaler, model, notes)
+
+
+def whole(
+    candidate: str,
+    embedding: FittedEmbedding,
+    scaler: BaseEstimator | None,
+    model: BaseEstimator,
+    notes: tuple[str, ...],
+) -> FittedPipeline:
+    """The fitted parts with the one graph of all three. Raises BrokenPackage where they have none."""
+    graph = one_graph(embedding.graph, model_graph(scaler, model, len(embedding.dimensions)))
     classes = tuple(str(label) for label in model.classes_)
     return FittedPipeline(candidate, embedding, scaler, model, classes, graph, notes)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from loop.refusals import NotTrainable, Problem
 from runner.rows import RowChecker
+from training.gathering import RESERVED, prediction_ids
 from training.golden import refuse_reserved_columns
 from training.holdout import holdout_mask, identities
 from training.labelled import LabelledRows
@@ -32,17 +33,21 @@ class PreparedRows:
     holdout: LabelledRows
     set_aside: int
     """Rows that break the contract, of both parts."""
+    training_places: np.ndarray
+    """int (training rows,): where each is among the rows given."""
+    holdout_places: np.ndarray
 
 
 def prepare(use_case: UseCase, rows: pd.DataFrame) -> PreparedRows:
-    """The rows (of `use_cases.source.load_rows`) in their two parts.
+    """The rows (of `training.gathering.gather`, or reference rows alone) in their two parts.
 
     The holdout has no say in the contract. Raises NotTrainable where one part has too few rows or classes,
     or where more than 5 % of the rows break the contract.
     """
-    rows = rows.reset_index(drop=True)
+    predictions = prediction_ids(rows)
+    rows = rows.drop(columns=list(RESERVED), errors="ignore").reset_index(drop=True)
     everything = derive_contract(use_case, rows)
-    whose = np.array(identities(frame_rows(everything, rows), use_case.id), dtype=object)
+    whose = np.array(identities(frame_rows(everything, rows), use_case.id, predictions), dtype=object)
     held_out = holdout_mask(whose.tolist(), use_case.holdout, use_case.name)
     labels = rows[use_case.target].astype(str).to_numpy(dtype=object)
     _refuse_thin_parts(use_case, labels[~held_out], labels[held_out], everything.classes)
@@ -61,11 +66,26 @@ def prepare(use_case: UseCase, rows: pd.DataFrame) -> PreparedRows:
     broken = {problem.row for problem in problems}
     if len(broken) > MOST_SET_ASIDE * len(rows):
         raise NotTrainable(_complaint(use_case, len(broken), len(rows), problems))
-    (training, places), (holdout, _) = parts
+    (training, places), (holdout, judged_places) = parts
     _refuse_thin_parts(use_case, training.labels, holdout.labels, contract.classes)
-    return PreparedRows(
-        contract, training, rows.iloc[places].reset_index(drop=True), holdout, set_aside=len(broken)
-    )
+    frame = rows.iloc[places].reset_index(drop=True)
+    return PreparedRows(contract, training, frame, holdout, len(broken), places, judged_places)
+
+
+def under(
+    contract: Contract, rows: pd.DataFrame, places: np.ndarray, whose: np.ndarray
+) -> tuple[LabelledRows, np.ndarray]:
+    """The rows at these places under another contract than their own, and the places that it accepts.
+
+    `whose` (places,) are their identities. A row of a class that the contract lacks is not accepted.
+    """
+    frame = rows.iloc[places]
+    labels = frame[contract.target].astype(str).to_numpy(dtype=object)
+    known = np.flatnonzero(np.isin(labels.astype(str), contract.classes))
+    sent = frame_rows(contract, frame.iloc[known])
+    checked, kept, _ = RowChecker(contract).check_each(sent)
+    kept_of = known[np.array(kept, dtype=int)]
+    return LabelledRows(checked, labels[kept_of].astype(str), whose[kept_of].astype(str)), places[kept_of]
 
 
 def _refuse_thin_parts(

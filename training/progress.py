@@ -23,3 +23,7 @@ class Silence:
 
     def advance(self, steps: int = 1) -> None:
         """Says nothing."""
+
+
+class Stopped(BaseException):
+    """The trainer is to end now: its run waits for the next start. No error, so that nothing swallows it."""

@@ -8,16 +8,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from loop.refusals import NotTrainable, StorageUnavailable
 from storage.database import Database
-from storage.runs import Run, fail_run, finish_run, request_run, start_run
-from storage.versions import Version, add_version, champion, change_stage
+from storage.labelled import settled_instant
+from storage.runs import Run, request_run, start_run
+from training.abandoned import RunTaken, settle_abandoned
 from training.build import ROOT
+from training.claims import Claim
+from training.conclusion import BY_A_PERSON, OnProven, Started, conclude, end_early, ms
+from training.gathering import end_of_day_ms, gather
+from training.heartbeat import Heartbeat
 from training.making import Made, make
-from training.outcome import Outcome, verdict
-from training.progress import Progress, Silence
-from training.record import code_revision, library_versions, peak_memory_bytes
-from training.scores import scores_json
+from training.outcome import Outcome
+from training.progress import Progress, Silence, Stopped
+from training.record import code_revision, library_versions
+from training.standing import against_now
 from use_cases.use_case import UseCase
 
 
@@ -39,41 +43,38 @@ def train(
     actor: str = "rebento train",
     clock: Callable[[], datetime.datetime] = now,
     requested: Run | None = None,
+    claimed_by: str | None = None,
+    on_proven: OnProven | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """What became of the run: a Bento built from the use case's rows, kept or promoted.
+    """What became of the run: challengers judged against the champion, the best of them built as a Bento.
 
-    Does the `requested` run, or a new one. Promotes only where nothing is in Production yet. Refusals
-    (NotTrainable, UseCaseMistake, DataNotFound, BrokenPackage and so on) pass through after the run is marked
-    failed with their text; so does anything else that ends it.
+    Does the `requested` run, or a new one, in the name of `claimed_by` (None: a command's). Promotes by
+    itself only where nothing is in Production yet; a proven challenger is left to `on_proven`, and stays
+    as it is without.
+
+    `as_of`: only what was known at the end of that day. A run that no person asked for keeps to the
+    reference rows of the champion, with all production rows known by now. Refusals (NotTrainable,
+    UseCaseMistake, DataNotFound, BrokenPackage and so on) pass through after the run is marked failed with
+    their text; so does anything else that ends it. After `training.progress.Stopped`, and after any error
+    once `is_stopping` says so, the run waits again. Raises RunTaken where it is not this process's to do.
     """
+    claimed_by = claimed_by or str(Claim.of_this_process("command", ms(clock())))
     began = time.perf_counter()
-    run = _started(use_case, database, requested, trigger, reason, as_of, clock)
+    shown = progress or Silence()
+    started = _started(use_case, database, requested, trigger, reason, as_of, clock, claimed_by)
+    run = started.run
     try:
-        made = make(
-            use_case,
-            home=home,
-            data=data,
-            as_of=as_of,
-            run_id=run.run_id,
-            parent=_champion_tag(database, use_case.name),
-            created=clock(),
-            progress=progress or Silence(),
+        with Heartbeat(database, run.run_id, claimed_by, shown) as told:
+            made, seconds = _made(use_case, started, home, data, database, clock, told)
+        return conclude(
+            use_case, database, started, made, seconds, began, actor, clock, on_proven, claimed_by
         )
-        return _concluded(use_case, database, run, made, time.perf_counter() - began, actor, clock)
     except BaseException as error:
-        said = str(error) or type(error).__name__
-        try:
-            with database.writing() as connection:
-                fail_run(
-                    connection,
-                    run.run_id,
-                    _ms(clock()),
-                    said if isinstance(error, Exception) else f"it was stopped ({type(error).__name__})",
-                    seconds=time.perf_counter() - began,
-                    peak_memory_bytes=peak_memory_bytes(),
-                )
-        except StorageUnavailable as unavailable:
-            error.add_note(f"and the run {run.run_id} could not be marked failed: {unavailable}")
+        # Libraries may make an error of their own of what the signal raised within them.
+        is_stopped = isinstance(error, Stopped) or is_stopping()
+        seconds_so_far = time.perf_counter() - began
+        end_early(database, run, error, seconds_so_far, clock, claimed_by, is_stopped=is_stopped)
         raise
 
 
@@ -85,9 +86,11 @@ def _started(
     reason: str,
     as_of: datetime.date | None,
     clock: Callable[[], datetime.datetime],
-) -> Run:
-    at_ms = _ms(clock())
+    claimed_by: str,
+) -> Started:
+    at_ms = ms(clock())
     with database.writing() as connection:
+        settle_abandoned(connection, use_case.name, claimed_by, at_ms)
         run = requested or request_run(
             connection,
             use_case.name,
@@ -96,87 +99,62 @@ def _started(
             at_ms=at_ms,
             as_of=None if as_of is None else as_of.isoformat(),
         )
+        instant_ms = settled_instant(connection, use_case.name)
+        if as_of is not None:
+            instant_ms = min(instant_ms, end_of_day_ms(as_of))
+        against = against_now(connection, use_case.name)
+        holder = against.champion
+        if as_of is None and holder is not None and holder.as_of and run.trigger not in BY_A_PERSON:
+            as_of = datetime.date.fromisoformat(holder.as_of)
         claimed = start_run(
             connection,
             run.run_id,
             at_ms,
+            claimed_by=claimed_by,
+            instant_ms=instant_ms,
             parameters_json=use_case.model_dump_json(),
             code_revision=code_revision(ROOT),
             libraries_json=json.dumps(library_versions()),
         )
-    if not claimed:
-        raise NotTrainable(
-            f"The training run {run.run_id} does not wait any more: another trainer has it, or it has ended."
-        )
-    return run
-
-
-def _concluded(
-    use_case: UseCase,
-    database: Database,
-    run: Run,
-    made: Made,
-    seconds: float,
-    actor: str,
-    clock: Callable[[], datetime.datetime],
-) -> Outcome:
-    """Version, stage and the run's end, in one transaction: no Bento is in Production without its run."""
-    at_ms = _ms(clock())
-    scores = scores_json(made.evaluation)
-    with database.writing() as connection:
-        add_version(
-            connection,
-            Version(
-                tag=made.bento,
-                use_case=use_case.name,
-                model_tag=made.info.model,
-                stage="None",
-                created_at_ms=at_ms,
-                run_id=run.run_id,
-                parent=made.info.parent,
-                data_digest=made.info.data_digest,
-                candidate=made.info.candidate,
-                scores_json=scores,
-                as_of=made.as_of,
-            ),
-        )
-        holder = champion(connection, use_case.name)
-        decided = verdict(use_case, made, None if holder is None else holder.tag)
-        if decided.promotes:
-            change_stage(
-                connection, made.bento, "Production", actor=actor, reason=decided.reason, at_ms=at_ms
+        if not claimed:
+            raise RunTaken(
+                f"The training run {run.run_id} does not wait any more, or another of {use_case.name} is "
+                "going on: wait for its end, `rebento versions` shows what came of it."
+                if requested
+                else f"Another training run of {use_case.name} is going on: wait for its end, then ask again."
             )
-        finish_run(
-            connection,
-            run.run_id,
-            at_ms,
-            scores_json=scores,
-            rows_json=json.dumps(made.rows),
-            data_digest=made.info.data_digest,
-            seconds=seconds,
-            peak_memory_bytes=peak_memory_bytes(),
-            verdict_json=decided.as_json(),
-            bento=made.bento,
-        )
-    return Outcome(
-        run_id=run.run_id,
-        bento=made.bento,
-        metric=use_case.metric,
-        scores=made.evaluation.scores,
-        candidates=made.comparison.results,
-        without_pca=made.without_pca,
-        rows=made.rows,
-        seconds=seconds,
-        verdict=decided.sentence,
-        promoted=decided.promotes,
+    return Started(run, instant_ms, as_of, against)
+
+
+def _made(
+    use_case: UseCase,
+    started: Started,
+    home: Path,
+    data: Path,
+    database: Database,
+    clock: Callable[[], datetime.datetime],
+    progress: Progress,
+) -> tuple[Made, dict[str, float]]:
+    began = time.perf_counter()
+    progress.stage("reading rows")
+    gathered = gather(
+        use_case,
+        data=data,
+        home=home,
+        database=database,
+        as_of=started.as_of,
+        instant_ms=started.instant_ms,
     )
-
-
-def _champion_tag(database: Database, use_case: str) -> str | None:
-    with database.reading() as connection:
-        found = champion(connection, use_case)
-    return None if found is None else found.tag
-
-
-def _ms(moment: datetime.datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    gathering = round(time.perf_counter() - began, 3)
+    made = make(
+        use_case,
+        gathered,
+        started.against,
+        home=home,
+        as_of=started.as_of,
+        run_id=started.run.run_id,
+        created=clock(),
+        is_thorough=started.is_thorough,
+        progress=progress,
+    )
+    return made, {"gathering": gathering, **made.seconds}

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 
-from loop.evaluation import Evaluation
+from loop.evaluation import Evaluation, Score
+
+Table = dict[str, dict[str, float | None]]
+"""Metric -> value, low, high; null where the rows cannot tell."""
 
 
-def scores_dict(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
-    """Metric -> value, low, high, as JSON can carry them: a score that the rows cannot tell is null."""
+def table(scores: Mapping[str, Score]) -> Table:
+    """The scores as JSON can carry them."""
     return {
-        name: {"value": _known(score.value), "low": _known(score.low), "high": _known(score.high)}
-        for name, score in evaluation.scores.items()
+        name: {"value": known(score.value), "low": known(score.low), "high": known(score.high)}
+        for name, score in scores.items()
     }
+
+
+def scores_dict(evaluation: Evaluation) -> Table:
+    """`table` of an evaluation."""
+    return table(evaluation.scores)
 
 
 def scores_json(evaluation: Evaluation) -> str:
@@ -21,5 +30,6 @@ def scores_json(evaluation: Evaluation) -> str:
     return json.dumps(scores_dict(evaluation))
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """None for NaN."""
     return None if math.isnan(value) else value

@@ -63,24 +63,32 @@ class Comparison:
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def compare(use_case: UseCase, contract: Contract, training: LabelledRows, progress: Progress) -> Comparison:
-    """Every candidate of the use case on the same folds. Ties go to the one named first.
+def compare(
+    use_case: UseCase,
+    contract: Contract,
+    training: LabelledRows,
+    progress: Progress,
+    *,
+    candidates: Mapping[str, Mapping[str, Any]] | None = None,
+    weights: np.ndarray | None = None,
+) -> Comparison:
+    """The candidates (None: all of the use case) on the same folds. Ties go to the one named first.
 
-    Each fold fits embedding, scaler and model on its own training rows. Raises NotTrainable where a class
-    has too few identities for that, UseCaseMistake for a candidate's settings.
+    Each fold fits embedding, scaler and model on its own training rows, the model by their `weights`
+    (rows,); all rows score alike. Raises NotTrainable where a class has too few identities for that,
+    UseCaseMistake for a candidate's settings.
     """
     folds = person_folds(training, use_case.seed)
+    named = candidates or {str(name): settings for name, settings in use_case.candidates.items()}
     # All settings are looked at before the first long fit.
-    for name, settings in use_case.candidates.items():
+    for name, settings in named.items():
         build_candidate(name, settings, use_case.seed)
-    progress.stage(
-        f"comparing {len(use_case.candidates)} candidates on {len(folds)} folds",
-        len(folds) * (len(use_case.candidates) + 1),
-    )
+    which = f"{len(named)} candidates" if len(named) > 1 else next(iter(named))
+    progress.stage(f"comparing {which} on {len(folds)} folds", len(folds) * (len(named) + 1))
     embedded = _embedded_folds(contract, use_case.embedding, use_case, training, folds, progress)
     found = [
-        _cross_validated(use_case, contract, name, training, folds, embedded, progress)
-        for name in use_case.candidates
+        _cross_validated(use_case, contract, name, settings, training, weights, folds, embedded, progress)
+        for name, settings in named.items()
     ]
     sign = 1 if use_case.metric in LOWER_IS_BETTER else -1
     ranked = sorted(found, key=lambda one: (math.isnan(one[0].mean), sign * one[0].mean))
@@ -102,7 +110,8 @@ def cost_of_embedding(
     progress.stage(f"{name} without the PCA, to tell what it costs", 2 * len(folds))
     columns = Embedding(kind="columns")
     embedded = _embedded_folds(contract, columns, use_case, training, folds, progress)
-    return _cross_validated(use_case, contract, name, training, folds, embedded, progress)[0]
+    settings = use_case.candidates[name]  # type: ignore[index]
+    return _cross_validated(use_case, contract, name, settings, training, None, folds, embedded, progress)[0]
 
 
 def person_folds(training: LabelledRows, seed: int) -> list[Fold]:
@@ -149,12 +158,13 @@ def _cross_validated(
     use_case: UseCase,
     contract: Contract,
     name: str,
+    settings: Mapping[str, Any],
     training: LabelledRows,
+    weights: np.ndarray | None,
     folds: list[Fold],
     embedded: list[tuple[np.ndarray, np.ndarray]],
     progress: Progress,
 ) -> tuple[CandidateResult, np.ndarray]:
-    settings = use_case.candidates[name]  # type: ignore[index]
     out_of_fold = np.zeros((len(training), len(contract.classes)))
     scores = []
     notes: dict[str, None] = {}
@@ -163,7 +173,9 @@ def _cross_validated(
     def fitted(place: int) -> tuple[np.ndarray, tuple[str, ...]]:
         inside, outside = embedded[place]
         model = build_candidate(name, settings, use_case.seed)
-        said = fit_candidate(name, model, inside, training.labels[folds[place][0]], threads=1)
+        fit_on = folds[place][0]
+        heavy = None if weights is None else weights[fit_on]
+        said = fit_candidate(name, model, inside, training.labels[fit_on], heavy, threads=1)
         return probabilities(model, outside, contract.classes), said
 
     # Folds side by side, a thread each: forests and boosting leave the interpreter free while they fit,

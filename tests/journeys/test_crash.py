@@ -65,19 +65,6 @@ def test_a_worker_killed_in_a_stream_of_feedback_loses_none_acknowledged(
     assert set(acknowledged) <= stored
 
 
-def test_workers_leave_when_their_supervisor_is_killed_and_the_port_is_free_again(
-    trained: Home, row: Row, tmp_path: Path
-) -> None:
-    home = trained.copy(tmp_path)
-    with up(home, workers=2) as server:
-        workers = [psutil.Process(pid) for pid in server.workers()]
-        server.process.kill()
-        _, alive = psutil.wait_procs(workers, timeout=20)
-        assert not alive
-    with up(home) as again:
-        assert again.predict(row)
-
-
 def _accepts(server: Server) -> bool:
     host, port = server.base.removeprefix("http://").split(":")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from storage.database import Database
 from storage.feedback import Feedback, FeedbackReceipt, record_feedback
+from storage.labelled import labelled_rows, settled_instant
 from storage.predictions import Prediction, record_predictions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,9 +45,10 @@ def truth(
     at_ms: int = 2_000,
     key: str | None = None,
     whole: Prediction | None = None,
+    source: str | None = "clinic",
 ) -> Feedback:
     """A true answer to the prediction with this id."""
-    return Feedback(name, target, "clinic", key, at_ms, whole)
+    return Feedback(name, target, source, key, at_ms, whole)
 
 
 def log(database: Database, *names: str, k: int = 1_000, at_ms: int = 1_000) -> int:
@@ -59,6 +61,19 @@ def tell(database: Database, *items: Feedback, k: int = 1_000) -> FeedbackReceip
     """Stores feedback in a transaction of its own."""
     with database.writing() as connection:
         return record_feedback(connection, USE_CASE, items, k)
+
+
+def labelled(database: Database, as_of_ms: int | None = None) -> list[tuple[str, str, int]]:
+    """The labelled rows as (prediction id, target, known at)."""
+    with database.reading() as connection:
+        rows = labelled_rows(connection, USE_CASE, as_of_ms=as_of_ms, batch=2)
+        return [(row.prediction.prediction_id, row.target, row.known_at_ms) for row in rows]
+
+
+def settled(database: Database) -> int:
+    """An instant of which nothing new can be told."""
+    with database.writing() as connection:
+        return settled_instant(connection, USE_CASE)
 
 
 def writer(*arguments: str) -> subprocess.Popen[str]:

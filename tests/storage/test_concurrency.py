@@ -12,7 +12,8 @@ from storage import schema
 from storage.counters import production_rows
 from storage.database import Database
 from storage.feedback import record_feedback
-from storage.predictions import labelled_rows, record_predictions
+from storage.labelled import labelled_rows
+from storage.predictions import record_predictions
 from storage.runs import runs
 from storage.versions import Version, add_version, champion, history, version
 from tests.storage.rows import USE_CASE, log, prediction, released_together, tell, truth, writer

@@ -7,15 +7,10 @@ import pytest
 from storage.counters import production_rows
 from storage.database import Database
 from storage.feedback import record_feedback
-from storage.predictions import Prediction, find_prediction, labelled_rows, record_predictions
+from storage.labelled import LabelledRow, labelled_rows
+from storage.predictions import Prediction, find_prediction, record_predictions
 from storage.runs import runs
-from tests.storage.rows import USE_CASE, log, prediction, tell, truth
-
-
-def _labelled(database: Database, as_of_ms: int | None = None) -> list[tuple[str, str, int]]:
-    with database.reading() as connection:
-        rows = labelled_rows(connection, USE_CASE, as_of_ms=as_of_ms, batch=2)
-        return [(row.prediction_id, target, received) for row, target, _, received in rows]
+from tests.storage.rows import USE_CASE, labelled, log, prediction, tell, truth
 
 
 def _requests(database: Database) -> list[str]:
@@ -28,7 +23,7 @@ def test_feedback_joins_its_stored_prediction(database: Database) -> None:
     receipt = tell(database, truth("a", "no"))
     assert (receipt.accepted, receipt.pending, receipt.production_rows) == (1, 0, 1)
     assert receipt.training_run is None
-    assert _labelled(database) == [("a", "no", 2_000)]
+    assert labelled(database) == [("a", "no", 2_000)]
 
 
 def test_a_labelled_row_comes_back_whole(database: Database) -> None:
@@ -37,18 +32,18 @@ def test_a_labelled_row_comes_back_whole(database: Database) -> None:
         record_predictions(connection, [stored], 10)
     tell(database, truth("a", "no"))
     with database.reading() as connection:
-        assert list(labelled_rows(connection, USE_CASE)) == [(stored, "no", "clinic", 2_000)]
+        assert list(labelled_rows(connection, USE_CASE)) == [LabelledRow(stored, "no", "clinic", 2_000, 1)]
 
 
 def test_feedback_that_comes_first_waits_and_then_counts(database: Database) -> None:
     log(database, "other")
     receipt = tell(database, truth("a"), truth("b"), truth("other"), k=3)
     assert (receipt.accepted, receipt.pending, receipt.production_rows) == (3, 2, 1)
-    assert [name for name, _, _ in _labelled(database)] == ["other"]
+    assert [name for name, _, _ in labelled(database)] == ["other"]
     log(database, "b", k=3)
     assert _requests(database) == []
     log(database, "a", "c", k=3)
-    assert {name for name, _, _ in _labelled(database)} == {"other", "a", "b"}
+    assert {name for name, _, _ in labelled(database)} == {"other", "a", "b"}
     assert _requests(database) == ["3 labelled production rows, a multiple of 3"]
 
 
@@ -64,7 +59,7 @@ def test_the_later_feedback_wins_and_both_are_kept(database: Database) -> None:
     tell(database, truth("a", "yes", at_ms=2_000), k=1)
     receipt = tell(database, truth("a", "no", at_ms=3_000), k=1)
     assert receipt.production_rows == 1 and receipt.training_run is None
-    assert _labelled(database) == [("a", "no", 3_000)]
+    assert labelled(database) == [("a", "no", 3_000)]
     with database.reading() as connection:
         kept = connection.exec_driver_sql(
             "SELECT target, superseded_at_ms FROM feedback ORDER BY feedback_id"
@@ -74,17 +69,21 @@ def test_the_later_feedback_wins_and_both_are_kept(database: Database) -> None:
 
 def test_within_one_batch_the_last_feedback_wins(database: Database) -> None:
     log(database, "a")
-    told = [truth("a", "yes"), truth("a", "no"), truth("a", "yes", at_ms=2_001)]
+    told = [truth("a", "yes"), truth("a", "no"), truth("a", "maybe", at_ms=2_001)]
     assert tell(database, *told).production_rows == 1
-    assert _labelled(database) == [("a", "yes", 2_001)]
-    assert _labelled(database, as_of_ms=2_000) == [("a", "no", 2_000)]
+    assert labelled(database) == [("a", "maybe", 2_001)]
+    # What is stored at once is known at once.
+    assert labelled(database, as_of_ms=2_000) == []
+    twice = truth("a", "yes", at_ms=2_002)
+    assert tell(database, twice, twice).production_rows == 1
+    assert labelled(database) == [("a", "yes", 2_002)]
 
 
 def test_a_waiting_feedback_is_superseded_too(database: Database) -> None:
     tell(database, truth("a", "yes", at_ms=2_000))
     tell(database, truth("a", "no", at_ms=2_500))
     log(database, "a", k=1)
-    assert _labelled(database) == [("a", "no", 2_500)]
+    assert labelled(database) == [("a", "no", 2_500)]
     assert len(_requests(database)) == 1
 
 
@@ -93,19 +92,19 @@ def test_reading_as_of_an_instant_shows_what_was_known_then(database: Database) 
     tell(database, truth("b", "yes", at_ms=2_000), truth("a", "yes", at_ms=2_000))
     tell(database, truth("c", "no", at_ms=3_000))
     tell(database, truth("b", "no", at_ms=4_000))
-    assert _labelled(database, as_of_ms=1_999) == []
-    assert _labelled(database, as_of_ms=2_000) == [("b", "yes", 2_000), ("a", "yes", 2_000)]
-    assert _labelled(database, as_of_ms=3_999) == [
+    assert labelled(database, as_of_ms=1_999) == []
+    assert labelled(database, as_of_ms=2_000) == [("b", "yes", 2_000), ("a", "yes", 2_000)]
+    assert labelled(database, as_of_ms=3_999) == [
         ("b", "yes", 2_000),
         ("a", "yes", 2_000),
         ("c", "no", 3_000),
     ]
-    assert _labelled(database, as_of_ms=4_000) == [
+    assert labelled(database, as_of_ms=4_000) == [
         ("a", "yes", 2_000),
         ("c", "no", 3_000),
         ("b", "no", 4_000),
     ]
-    assert _labelled(database) == _labelled(database, as_of_ms=4_000)
+    assert labelled(database) == labelled(database, as_of_ms=4_000)
 
 
 def test_a_repeated_key_is_accepted_and_stores_nothing(database: Database) -> None:
@@ -114,7 +113,7 @@ def test_a_repeated_key_is_accepted_and_stores_nothing(database: Database) -> No
     assert tell(database, first).accepted == 1
     receipt = tell(database, again, truth("c", key="visit 2", whole=prediction("c")))
     assert (receipt.accepted, receipt.pending, receipt.production_rows) == (2, 0, 2)
-    assert [(name, target) for name, target, _ in _labelled(database)] == [("a", "yes"), ("c", "yes")]
+    assert [(name, target) for name, target, _ in labelled(database)] == [("a", "yes"), ("c", "yes")]
     with database.reading() as connection:
         assert find_prediction(connection, "b") is None
 
@@ -150,7 +149,7 @@ def test_more_ids_than_one_in_list_holds_are_all_joined(database: Database) -> N
     receipt = tell(database, *(truth(name) for name in names), k=500)
     assert (receipt.pending, receipt.production_rows) == (103, 1_100)
     log(database, *names, k=500)
-    assert len(_labelled(database)) == 1_203
+    assert len(labelled(database)) == 1_203
 
 
 def test_nothing_of_a_failed_transaction_is_stored(database: Database) -> None:

@@ -32,7 +32,9 @@ def test_the_revisions_make_exactly_the_tables(database: Database) -> None:
     assert set(partial) == {
         "ix_predictions_entity",
         "ix_predictions_unlabelled",
+        "ix_quarantine_open",
         "uq_feedback_key",
+        "uq_suspensions_open",
         "uq_versions_production",
     }
 
@@ -64,7 +66,9 @@ def test_four_processes_that_migrate_at_once_all_find_the_tables(url: str) -> No
     assert len(set(secrets)) == 1 and len(secrets[0].strip()) == 64
     database = Database.open(url)
     with database.reading() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0001",)]
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [
+            (REVISIONS[-1],)
+        ]
     assert log(database, "a") == 1
     database.close()
 
@@ -76,12 +80,12 @@ def test_old_code_carries_on_with_a_newer_database(
     with database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE predictions ADD COLUMN explained_json TEXT")
         connection.exec_driver_sql("ALTER TABLE feedback ADD COLUMN weight FLOAT NOT NULL DEFAULT 1")
-        connection.exec_driver_sql("CREATE TABLE quarantine (name TEXT PRIMARY KEY)")
+        connection.exec_driver_sql("CREATE TABLE explanations (name TEXT PRIMARY KEY)")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     old = Database.open(url)
     with caplog.at_level(logging.WARNING, logger="rebento.storage"):
         old.migrate()
-    assert "revision 9999, which this code (0001) does not know" in caplog.text
+    assert "revision 9999, which this code (0002) does not know" in caplog.text
     log(old, "a")
     assert tell(old, truth("a")).production_rows == 1
     with old.reading() as connection:

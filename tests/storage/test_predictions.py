@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from storage.database import Database
-from storage.predictions import find_prediction, labelled_rows, predictions_of_entity, record_predictions
+from storage.labelled import labelled_rows
+from storage.predictions import find_prediction, predictions_of_entity, record_predictions
 from tests.storage.rows import USE_CASE, log, prediction, tell, truth
 
 

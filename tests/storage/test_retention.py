@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage.database import Database
-from storage.predictions import find_prediction, labelled_rows, predictions_of_entity, record_predictions
+from storage.labelled import labelled_rows
+from storage.predictions import find_prediction, predictions_of_entity, record_predictions
 from storage.retention import Erasure, erase_entity, prune_unlabelled
 from storage.versions import add_version
 from tests.storage.rows import USE_CASE, log, prediction, tell, truth

@@ -92,6 +92,41 @@ def promote(url: str, name: str, count: str) -> None:
             change_stage(connection, name, "Production", actor=name, reason="race", at_ms=number)
 
 
+def claim(url: str, name: str, count: str) -> None:
+    """Claims its own run of each use case, and prints which it got."""
+    from storage.runs import start_run
+
+    database = Database.open(url)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(int(count)):
+        with database.writing() as connection:
+            if start_run(connection, f"{name}-{number}", 1, claimed_by=name):
+                print(number)
+
+
+def churn(url: str, name: str, count: str) -> None:
+    """Logs, labels before and after, corrects, suspends and releases, by a clock that is behind."""
+    from storage.quarantine import release_source, suspend_source
+    from tests.storage.rows import USE_CASE
+
+    database = Database.open(url)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(int(count)):
+        at_ms = number * 10
+        early, late = f"{name}-{number}-early", f"{name}-{number}-late"
+        tell(database, truth(early, source=name, at_ms=at_ms))
+        log(database, early, late, at_ms=at_ms)
+        tell(database, truth(late, source=name, at_ms=at_ms - 7), truth(early, "no", at_ms=at_ms - 9))
+        if number % 10 == 3:
+            with database.writing() as connection:
+                suspend_source(connection, USE_CASE, name, reason="odd", at_ms=at_ms - 5, since_ms=at_ms - 50)
+        if number % 10 == 6:
+            with database.writing() as connection:
+                release_source(connection, USE_CASE, name, actor="ana", k=1_000, at_ms=at_ms - 5)
+
+
 def full_disk(url: str) -> None:
     """Writes until files may grow no further, and prints how each write ended."""
     database = Database.open(url)
@@ -131,7 +166,10 @@ def start(url: str) -> None:
     print(f"heavy: {sorted(heavy)}")
 
 
-WRITERS = (batches, stream, same_rows, either, crossed, migrate, promote, full_disk, read_only, start)
+WRITERS = (
+    *(batches, stream, same_rows, either, crossed, claim, churn),
+    *(migrate, promote, full_disk, read_only, start),
+)
 
 if __name__ == "__main__":
     {writer.__name__: writer for writer in WRITERS}[sys.argv[1]](*sys.argv[2:])

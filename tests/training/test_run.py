@@ -87,7 +87,11 @@ def test_two_bentos_built_one_after_the_other_each_serve_their_own_model(place: 
     assert ended is not None and ended.state == "built" and ended.bento == second.bento
     assert ended.seconds and ended.peak_memory_bytes and ended.peak_memory_bytes > 50_000_000
     assert json.loads(ended.rows_json or "")["training"] == second.rows["training"]
-    assert json.loads(ended.verdict_json or "")["decision"] == "keep"
+    told = json.loads(ended.verdict_json or "")
+    # No row is dated: the whole holdout says so, and a person decides.
+    assert told["decision"] == "promote" and told["champion"] == first.bento
+    assert told["verdicts"][0]["challenger"] == "fresh" and "no row is known" in " ".join(told["notes"])
+    assert set(told["seconds"]) == {"gathering", "fitting", "judging", "building"}
     assert json.loads(ended.libraries_json or "")["scikit-learn"]
     assert json.loads(ended.parameters_json or "")["seed"] == 0
     assert len(read_snapshot(ended.data_digest or "", place.folder / "snapshots")) == 600

@@ -1,0 +1,124 @@
+"""Seconds from the k-th feedback to the first answer of the new Bento, and where they go.
+
+A month whose users behave otherwise is streamed through a running service. The data is not part of the
+project: give the folder that holds streamflow/month_000 and month_001 as `--data`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.servers import BIN, ROOT, free_port, running
+from examples.streamflow_month import users
+from storage.database import Database
+from storage.promotions import Promotion, promotions
+from storage.runs import Run, runs
+from use_cases.use_case import SHIPPED
+
+USE_CASE = "streamflow_churn"
+_WAIT_SECONDS = 180
+
+
+def measure_closing(data: Path, folder: Path, labels: int) -> Table:
+    """Trains on month 0, streams `labels` users of month 1 (k as many), and splits what then happens."""
+    (folder / "data" / "streamflow").mkdir(parents=True)
+    shutil.copytree(data / "streamflow" / "month_000", folder / "data/streamflow/month_000")
+    shutil.copytree(SHIPPED / USE_CASE, folder / "use_cases" / USE_CASE)
+    case = folder / "use_cases" / USE_CASE / "use_case.yaml"
+    kept = [line for line in case.read_text().splitlines() if "month_001" not in line]
+    case.write_text(
+        "\n".join(kept).replace("feedbacks_per_training: 1400", f"feedbacks_per_training: {labels}")
+    )
+    port = free_port()
+    environment = {
+        "REBENTO_HOME": str(folder / "var"),
+        "REBENTO_DATA": str(folder / "data"),
+        "REBENTO_USE_CASES": str(folder / "use_cases"),
+        "REBENTO_USE_CASE": USE_CASE,
+        "REBENTO_API_PORT": str(port),
+    }
+    train = [str(BIN / "rebento"), "train", "--as-of", "2024-01-31"]
+    subprocess.run(train, env={**os.environ, **environment}, cwd=ROOT, check=True)
+    rows = users(data / "streamflow" / "month_001")[:labels]
+    truths = [str(row.pop("churn_label")).lower() for row in rows]
+    probe = folder / "row.json"
+    probe.write_text(json.dumps({"rows": rows[:1]}))
+    base = f"http://127.0.0.1:{port}"
+    command = [str(BIN / "rebento"), "up"]
+    with running(command, f"{base}/predict", probe, environment, folder / "server.log"):
+        database = Database.open(f"sqlite:///{folder / 'var' / 'rebento.sqlite'}")
+        old = _post(base, "/predict", {"rows": rows[:1]})["bento"]
+        for start in range(0, labels, 50):
+            answers = _post(base, "/predict", {"rows": rows[start : start + 50]})["predictions"]
+            told = [
+                {"prediction_id": answer["prediction_id"], "target": truth}
+                for answer, truth in zip(answers, truths[start : start + 50], strict=True)
+            ]
+            _post(base, "/feedback", {"feedback": told})
+        kth = time.time()
+        while _post(base, "/predict", {"rows": rows[:1]})["bento"] == old:
+            if time.time() - kth > _WAIT_SECONDS:
+                raise SystemExit(f"nothing was promoted in {_WAIT_SECONDS} s; see {folder / 'server.log'}")
+            time.sleep(0.01)
+        answered = time.time()
+        with database.reading() as connection:
+            (promotion,) = promotions(connection, USE_CASE)[:1]
+            run = next(one for one in runs(connection, USE_CASE, state="built") if one.trigger == "feedback")
+        database.close()
+    return _table(kth, answered, run, promotion, labels)
+
+
+def _table(kth: float, answered: float, run: Run, promotion: Promotion, labels: int) -> Table:
+    started, ended = (run.started_at_ms or 0) / 1000, (run.finished_at_ms or 0) / 1000
+    split: dict[str, float] = json.loads(run.verdict_json or "{}").get("seconds", {})
+    parts: list[tuple[str, float]] = [
+        ("waiting for the trainer", started - kth),
+        *((name, float(seconds)) for name, seconds in split.items()),
+        ("starting the new workers", (promotion.accepted_at_ms or 0) / 1000 - ended),
+        ("to the first answer", answered - (promotion.accepted_at_ms or 0) / 1000),
+    ]
+    table = Table(title=f"From the {labels:,}th feedback to the first answer of the new Bento, one worker")
+    table.add_column("part")
+    table.add_column("seconds", justify="right")
+    for name, seconds in parts:
+        table.add_row(name, f"{seconds:.2f}")
+    table.add_row("all", f"{answered - kth:.2f}", end_section=True)
+    return table
+
+
+def _post(base: str, path: str, body: dict[str, Any]) -> Any:
+    sent = urllib.request.Request(
+        base + path, json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(sent, timeout=60) as response:
+        return json.load(response)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with streamflow/month_000 and month_001"
+    )
+    parser.add_argument("--labels", type=int, default=2_800, help="k, and the users streamed")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="rebento-bench-") as folder:
+        Console(width=110).print(measure_closing(given.data, Path(folder), given.labels))
+
+
+if __name__ == "__main__":
+    main()

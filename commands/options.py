@@ -1,0 +1,14 @@
+"""What several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+UseCaseOption = Annotated[
+    str, typer.Option("--use-case", help="Name of the use case; without it the current one.", metavar="NAME")
+]
+InputFile = Annotated[Path, typer.Argument(help="A CSV (plain or .gz) or Parquet file.", metavar="FILE")]
+Tag = Annotated[str, typer.Argument(help="Tag of the Bento, e.g. doctor_visits:abc.", metavar="TAG")]

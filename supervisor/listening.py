@@ -1,0 +1,78 @@
+"""The listening socket that every worker inherits."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import socket
+import struct
+from pathlib import Path
+
+from loop.refusals import Refusal
+
+log = logging.getLogger("rebento.supervisor")
+
+#: Longest queue of connections that nobody has accepted yet.
+_BACKLOG = 2048
+_LISTENING = "0A"
+# Linux's numbers; Python names neither.
+_SO_ATTACH_REUSEPORT_CBPF = 51
+_RETURN_CONSTANT = 0x06
+
+
+class PortTaken(Refusal):
+    """Something else listens on the port."""
+
+
+def listen(host: str, port: int, *, beside_orphans: bool = False) -> socket.socket:
+    """A socket bound to host and port. Raises PortTaken with what to do.
+
+    Beside orphans (workers that a killed supervisor of this home left on the port) it is bound, but does not
+    listen yet: connections go to those who accept until the first new worker listens on it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not beside_orphans:
+            _refuse_strangers(family, host, port)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+        if not beside_orphans:
+            listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"port {port} on {host} cannot be had ({error.strerror}): stop what listens there, or set "
+            "REBENTO_API_PORT to another"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def steer_to_newest(listener: socket.socket) -> bool:
+    """Whether all new connections now come to the socket that listened last, and none to its elders.
+
+    Without it the kernel deals connections out among the sockets of a port, and those that wait in a socket
+    that closes are reset. The program is one instruction, "the socket number N" (socket(7)); an answer that
+    means no socket makes the kernel deal them out as before. Linux only.
+    """
+    port = listener.getsockname()[1]
+    table = Path("/proc/net/tcp6" if listener.family == socket.AF_INET6 else "/proc/net/tcp")
+    try:
+        entries = [line.split() for line in table.read_text().splitlines()[1:]]
+        elders = sum(e[3] == _LISTENING and int(e[1].rpartition(":")[2], 16) == port for e in entries) - 1
+        program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, elders))
+        filter_of_one = struct.pack("HxxxxxxQ", 1, ctypes.addressof(program))
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filter_of_one)
+    except OSError as error:
+        log.warning("new connections may still go to the workers that leave: %s", error)
+        return False
+    return True
+
+
+def _refuse_strangers(family: socket.AddressFamily, host: str, port: int) -> None:
+    # Without SO_REUSEPORT: with it a stranger who set it as well would share the port unnoticed.
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))

@@ -1,0 +1,186 @@
+"""One supervisor a home, and the processes that a killed one left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from loop.refusals import Refusal
+from supervisor.listening import steer_to_newest
+
+log = logging.getLogger("rebento.supervisor")
+
+_LOCK = "supervisor.lock"
+_LEFT = "supervisor.json"
+#: How folders of counters begin that lie outside the home.
+METRICS_PREFIX = "rebento-metrics-"
+#: Connections whose handshake began before they were steered away have come through by then.
+_HANDSHAKE_SECONDS = 1.0
+#: A process id is used again; together with the second in which it started it is not.
+_START_TOLERANCE_SECONDS = 1.0
+
+
+class AlreadyUp(Refusal):
+    """Another supervisor keeps this home."""
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Keeps every other supervisor out of `home` in the block. Raises AlreadyUp.
+
+    The lock goes with the process, however it ends; the file stays.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            raise AlreadyUp(
+                f"another `rebento up` (process {pid}) already serves from {home}: stop it first, or set "
+                "REBENTO_HOME to another folder"
+            ) from error
+        try:
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:  # a full disk: the lock holds, it only bears no name
+            log.warning("the lock of %s says no process: %s", home, error)
+        yield
+
+
+@dataclass
+class Predecessor:
+    """What a supervisor that was killed left running. Nothing in here waits: call `look` again and again."""
+
+    port: int | None
+    workers: tuple[psutil.Process, ...]
+    children: tuple[psutil.Process, ...]
+    metrics_folder: Path | None = None
+    """Where its workers still count; removed with the last of them."""
+    _end_at: float | None = None
+
+    def holds(self, port: int) -> bool:
+        """Whether its workers listen on this port."""
+        return self.port == port and bool(self.workers)
+
+    def end_children(self) -> None:
+        """Has the processes beside the workers end, so that there are not two of each."""
+        _terminate(self.children)
+
+    def replace(self, listener: socket.socket) -> None:
+        """Has the workers go, now that others accept on `listener`."""
+        if self.workers:
+            log.info("workers left behind are replaced pids=%s", [process.pid for process in self.workers])
+            steer_to_newest(listener)
+            self._end_at = time.monotonic() + _HANDSHAKE_SECONDS
+
+    def look(self, now: float) -> None:
+        """Ends the workers once nothing more comes to their socket. `now`: monotonic seconds."""
+        if self._end_at is not None and now >= self._end_at:
+            self._end_at = None
+            self.end()
+        if self.metrics_folder is not None and not self.running():
+            shutil.rmtree(self.metrics_folder, ignore_errors=True)
+            self.metrics_folder = None
+
+    def end(self) -> None:
+        """Has the workers answer what they hold, and go."""
+        _terminate(self.workers)
+
+    def running(self) -> list[int]:
+        """Ids of the workers that are still there."""
+        self.workers = tuple(one for one in self.workers if _runs(one))
+        return [one.pid for one in self.workers]
+
+
+@dataclass
+class Left:
+    """The list of this supervisor's processes, kept in a file for the one that comes after it."""
+
+    home: Path
+    port: int
+    metrics_folder: Path
+    _written: tuple[frozenset[int], frozenset[int]] | None = None
+
+    def write(self, workers: Sequence[int], children: Sequence[int]) -> None:
+        """Notes the processes that run now. A disk that is full is a warning."""
+        running = (frozenset(workers), frozenset(children))
+        if running == self._written:
+            return
+        self._written = running
+        noted = {
+            "port": self.port,
+            "workers": _start_times(running[0]),
+            "children": _start_times(running[1]),
+            "metrics_folder": str(self.metrics_folder),
+        }
+        new = self.home / f"{_LEFT}.new"
+        try:
+            new.write_text(json.dumps(noted))
+            new.replace(self.home / _LEFT)
+        except OSError as error:
+            log.warning("the list of processes cannot be written: %s", error)
+
+    def by_predecessor(self) -> Predecessor:
+        """What still runs of the supervisor before this one."""
+        try:
+            noted = json.loads((self.home / _LEFT).read_text())
+            port, folder = int(noted["port"]), Path(noted["metrics_folder"])
+            workers, children = _still_running(noted["workers"]), _still_running(noted["children"])
+        except FileNotFoundError:
+            return Predecessor(None, (), ())
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("what an earlier supervisor left cannot be read: %s", error)
+            return Predecessor(None, (), ())
+        is_ours = folder != self.metrics_folder and folder.name.startswith(METRICS_PREFIX)
+        return Predecessor(port, workers, children, folder if is_ours else None)
+
+
+def _start_times(pids: Iterable[int]) -> dict[str, float]:
+    started = {}
+    for pid in sorted(pids):
+        try:
+            started[str(pid)] = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:  # it has just ended
+            continue
+    return started
+
+
+def _still_running(noted: dict[str, float]) -> tuple[psutil.Process, ...]:
+    alive = []
+    for pid, started in noted.items():
+        try:
+            process = psutil.Process(int(pid))
+            if abs(process.create_time() - started) < _START_TOLERANCE_SECONDS:
+                alive.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return tuple(alive)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _terminate(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue

@@ -1,0 +1,195 @@
+"""The loop closes by itself: a month whose users behave otherwise, streamed through the running service."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from examples.streamflow_month import users
+from loop.holdout import is_holdout
+from storage.automation import automation
+from storage.database import Database
+from storage.promotions import promotions
+from storage.runs import runs
+from storage.verdicts import verdicts_of_run
+from storage.versions import champion
+from tests.journeys.conftest import ROOT, Home, Server, up, wait_for
+from tests.shared_data import DATA
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+USE_CASE = "streamflow_churn"
+ROWS = 5_600
+
+
+@pytest.fixture(scope="module")
+def month_zero(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """An installation whose champion learned from the first month alone."""
+    folder = tmp_path_factory.mktemp("streamflow")
+    with zipfile.ZipFile(DATA / "streamflow_seeds.zip") as archive:
+        archive.extractall(folder / "data" / "streamflow")
+    home = Home(folder, USE_CASE, {"REBENTO_DATA": str(folder / "data")})
+    home.rebento("train", "--as-of", "2024-01-31")
+    # What the service knows of the second month comes through the service alone.
+    (folder / "months").mkdir()
+    shutil.move(folder / "data/streamflow/month_001", folder / "months/month_001")
+    case = folder / "use_cases" / USE_CASE
+    case.mkdir(parents=True)
+    shipped = (ROOT / "use_cases" / USE_CASE / "use_case.yaml").read_text()
+    (case / "use_case.yaml").write_text(
+        "".join(line for line in shipped.splitlines(keepends=True) if "month_001" not in line)
+    )
+    return home
+
+
+class Load:
+    """Callers that ask without pause on kept-alive connections, until they are told to end."""
+
+    def __init__(self, server: Server, rows: list[dict[str, Any]], count: int = 4) -> None:
+        self.answers: list[tuple[str, int]] = []
+        self.failures: list[str] = []
+        self._ended = threading.Event()
+        self._server, self._rows = server, rows
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(count)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        connection = http.client.HTTPConnection(self._server.base.removeprefix("http://"), timeout=60)
+        place = number
+        while not self._ended.wait(0.005):
+            body = json.dumps({"rows": [self._rows[place % len(self._rows)]]})
+            place += 7
+            try:
+                connection.request("POST", "/predict", body, {"content-type": "application/json"})
+                response = connection.getresponse()
+                answer = json.loads(response.read())
+                if response.status != 200:
+                    self.failures.append(f"{response.status} {answer}")
+                else:
+                    self.answers.append((answer["bento"], response.status))
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+                connection.close()
+
+
+def month_one(home: Home) -> list[dict[str, Any]]:
+    return users(home.folder / "months" / "month_001")
+
+
+def stream(home: Home, server: Server, *more: str) -> str:
+    run = subprocess.run(
+        [
+            *(sys.executable, ROOT / "examples/streamflow_month.py", home.folder / "months/month_001"),
+            *("--rows", str(ROWS), "--url", server.base, *more),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def auc_on_held_out_users(server: Server, rows: list[dict[str, Any]]) -> float:
+    """Of the Bento that answers now, on users of the second month that no version trains on."""
+    held = [row for row in rows if is_holdout(str(row["user_id"]), 0.2, USE_CASE)]
+    truths = [bool(row["churn_label"]) for row in held]
+    asked = [{k: v for k, v in row.items() if k != "churn_label"} for row in held]
+    answers = server.predict(*asked)
+    return float(roc_auc_score(truths, [answer["probabilities"]["true"] for answer in answers]))
+
+
+def open_runs(database: Database) -> int:
+    with database.reading() as connection:
+        return sum(run.state in ("requested", "running") for run in runs(connection, USE_CASE))
+
+
+def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it_back(
+    month_zero: Home, tmp_path: Path
+) -> None:
+    home = month_zero.copy(tmp_path)
+    rows = month_one(home)
+    asked = [{k: v for k, v in row.items() if k != "churn_label"} for row in rows[ROWS:]]
+    (old,) = home.tags()
+    with up(home, workers=2) as server:
+        database = Database.open(home.database_url)
+        before = auc_on_held_out_users(server, rows)
+        assert before < 0.5
+
+        def promoted() -> bool:
+            with database.reading() as connection:
+                found = promotions(connection, USE_CASE)
+            return any(one.state in ("probation", "done") for one in found)
+
+        with Load(server, asked) as load:
+            stream(home, server, "--seconds", "20")
+            wait_for(promoted, "a promotion", 150)
+            wait_for(lambda: open_runs(database) == 0, "the queue to be done", 150)
+        assert not load.failures, load.failures[:5]
+        after = auc_on_held_out_users(server, rows)
+        print(
+            f"AUC on held-out users of month 1: {before:.3f} before, {after:.3f} after, {len(load.answers)} answers"
+        )
+        assert after >= 0.60
+        with database.reading() as connection:
+            new = champion(connection, USE_CASE)
+        assert new is not None and {bento for bento, _ in load.answers} >= {old, new.tag}
+
+        said = home.rebento("rollback").stdout
+        assert old in said or "is in Production" in said
+        with database.reading() as connection:
+            back = champion(connection, USE_CASE)
+            assert back is not None and automation(connection, USE_CASE).promotion_is_suspended
+        assert back.tag != new.tag
+        wait_for(
+            lambda: server.call("/predict", {"rows": asked[:1]}).json["bento"] == back.tag,
+            "the old answers",
+            10,
+        )
+        # They stay: another 1,400 labels ask for a training, and what it proves waits for a person.
+        stream(home, server, "--rows", "1400")
+        wait_for(lambda: open_runs(database) == 0, "the queue to be done", 150)
+        with database.reading() as connection:
+            still = champion(connection, USE_CASE)
+        assert still is not None and still.tag == back.tag
+        assert answers() == back.tag
+        database.close()
+
+
+def test_shuffled_labels_promote_nothing(month_zero: Home, tmp_path: Path) -> None:
+    home = month_zero.copy(tmp_path)
+    (old,) = home.tags()
+    with up(home) as server:
+        database = Database.open(home.database_url)
+        stream(home, server, "--shuffle")
+        wait_for(lambda: open_runs(database) == 0, "the queue to be done", 200)
+        with database.reading() as connection:
+            judged = [
+                verdict
+                for run in runs(connection, USE_CASE)
+                if run.state == "built" and run.trigger != "person"
+                for verdict in verdicts_of_run(connection, run.run_id)
+            ]
+            holder = champion(connection, USE_CASE)
+            assert not promotions(connection, USE_CASE)
+        assert judged and all(verdict.decision != "promote" for verdict in judged)
+        assert holder is not None and holder.tag == old
+        database.close()

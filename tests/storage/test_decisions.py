@@ -1,0 +1,55 @@
+"""Decisions, and the training runs they lead to."""
+
+from __future__ import annotations
+
+from storage.database import Database
+from storage.decisions import (
+    Action,
+    Kind,
+    StoredDecision,
+    act_on_decision,
+    decisions,
+    record_decision,
+    waiting_decisions,
+)
+from tests.storage.rows import USE_CASE
+
+
+def record(
+    database: Database, decision: Action, *, kind: Kind = "quality", use_case: str = USE_CASE, at_ms: int = 1
+) -> int:
+    with database.writing() as connection:
+        return record_decision(
+            connection,
+            use_case,
+            kind=kind,
+            decision=decision,
+            sentence="auc fell",
+            numbers_json='{"auc": 0.5}',
+            at_ms=at_ms,
+        )
+
+
+def test_decisions_come_back_newest_first_and_by_kind(database: Database) -> None:
+    first = record(database, "RETRAIN", at_ms=10)
+    second = record(database, "NO_ACTION", kind="drift", at_ms=20)
+    record(database, "RETRAIN", use_case="other")
+    with database.reading() as connection:
+        newest, oldest = decisions(connection, USE_CASE)
+        assert oldest == StoredDecision(
+            first, USE_CASE, "quality", "RETRAIN", "auc fell", '{"auc": 0.5}', 10, None
+        )
+        assert newest.decision_id == second
+        assert decisions(connection, USE_CASE, kind="drift") == (newest,)
+        assert decisions(connection, USE_CASE, limit=1) == (newest,)
+
+
+def test_only_a_retrain_waits_and_leads_to_one_run(database: Database) -> None:
+    first, second = record(database, "RETRAIN"), record(database, "RETRAIN", kind="drift")
+    record(database, "INVESTIGATE", kind="suspicion")
+    with database.writing() as connection:
+        assert [one.decision_id for one in waiting_decisions(connection, USE_CASE)] == [first, second]
+        assert act_on_decision(connection, first, "run 1")
+        assert not act_on_decision(connection, first, "run 2")
+        assert [one.decision_id for one in waiting_decisions(connection, USE_CASE)] == [second]
+        assert decisions(connection, USE_CASE, kind="quality")[0].run_id == "run 1"

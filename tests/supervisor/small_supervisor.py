@@ -1,0 +1,53 @@
+"""`python -m tests.supervisor.small_supervisor JSON`: a supervisor of Bentos as small as can be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from loop.refusals import Refusal
+from storage.database import Database
+from storage.versions import champion
+from supervisor.children import Child
+from supervisor.up import Plan, serve
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    home = Path(given["home"])
+
+    def folder_of(tag: str) -> Path:
+        folder = home / "bentos" / tag.replace(":", "-")
+        if not folder.is_dir():
+            raise Refusal(f"the files of {tag} are gone")
+        return folder
+
+    database = Database.open(given["database_url"])
+    with database.reading() as connection:
+        standing = champion(connection, "small")
+    assert standing is not None
+    plan = Plan(
+        use_case="small",
+        bento=standing.tag,
+        folder_of=folder_of,
+        home=home,
+        host="127.0.0.1",
+        port=given["port"],
+        workers=given["workers"],
+        environment={},
+        drain_seconds=5,
+        probation_seconds=given["probation_seconds"],
+        children=[Child(name, command, {}) for name, command in given["children"].items()],
+        orphan_seconds=given["orphan_seconds"],
+        ready_seconds=given["ready_seconds"],
+    )
+    try:
+        serve(plan, database, hourly=lambda: None, say=lambda line: print(line, flush=True))
+    except Refusal as refusal:
+        sys.exit(f"refused: {refusal}")
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The socket, a hanging worker, and what answers are counted as."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.values import MultiProcessValue
+
+from supervisor.answers import Answers, answers_of
+from supervisor.fleet import Fleet
+from supervisor.listening import PortTaken, listen, steer_to_newest
+from supervisor.worker import Launch
+from tests.journeys.conftest import free_port, wait_for
+
+
+def accepted(*sockets: socket.socket) -> list[int]:
+    """How many of 40 new connections each gets."""
+    port = sockets[0].getsockname()[1]
+    callers = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(40)]
+    counts = []
+    for one in sockets:
+        one.setblocking(False)
+        count = 0
+        while True:
+            try:
+                one.accept()[0].close()
+            except BlockingIOError:
+                break
+            count += 1
+        counts.append(count)
+    for caller in callers:
+        caller.close()
+    return counts
+
+
+def test_connections_go_to_those_who_accept_and_then_to_the_newest_alone() -> None:
+    port = free_port()
+    with listen("127.0.0.1", port) as old:
+        with listen("127.0.0.1", port, beside_orphans=True) as new:
+            assert accepted(old) == [40], "the new one does not listen yet"
+            new.listen(100)
+            shared = accepted(old, new)
+            assert sum(shared) == 40 and all(shared)
+            assert steer_to_newest(new)
+            assert accepted(old, new) == [0, 40]
+            old.close()
+            assert accepted(new) == [40]
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_a_port_that_a_stranger_listens_on_is_refused(shares: bool) -> None:
+    with socket.socket() as stranger:
+        if shares:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        with pytest.raises(PortTaken, match=r"cannot be had .* set REBENTO_API_PORT to another"):
+            listen("127.0.0.1", stranger.getsockname()[1])
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    code = tmp_path / "runner"
+    code.mkdir()
+    (code / "__init__.py").touch()
+    shutil.copy(Path(__file__).parent / "small_worker.py", code / "worker.py")
+    (code / "behaviour.json").write_text("{}")
+    (tmp_path / "counters").mkdir()
+    with listen("127.0.0.1", free_port()) as listener:
+        yield Launch("small:a", tmp_path, listener.fileno(), {}, tmp_path / "counters", 2, 20)
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_ended_and_counted_as_a_crash(launch: Launch) -> None:
+    fleet = Fleet(launch, 1, "accept", hanging_seconds=0.5)
+
+    def looked(condition: bool) -> bool:
+        fleet.look(time.monotonic())
+        return condition
+
+    try:
+        wait_for(lambda: looked(fleet.obeys), "the worker")
+        (hanging,) = fleet.processes
+        (worker,) = fleet._workers
+        worker.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: looked(fleet.obeys and fleet.processes != [hanging]), "another", 20)
+        assert fleet.crashes == 1
+        assert fleet.pids == [hanging, *fleet.processes]
+    finally:
+        fleet.end()
+        wait_for(lambda: looked(fleet.is_gone), "all to leave", 20)
+
+
+def test_answers_are_counted_by_process_and_probes_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    value = MultiProcessValue(lambda: 4711)
+    for route, status, count in (
+        ("/predict", "200", 5),
+        ("/predict", "500", 2),
+        ("/feedback", "503", 1),
+        ("/livez", "200", 90),
+    ):
+        labels = (("route", route), ("status", status))
+        names, values = zip(*labels, strict=True)
+        value("counter", "api_requests", "api_requests_total", names, values, "Requests.").inc(count)
+    assert answers_of([4711, 4712], tmp_path) == Answers(answers=8, errors=2)

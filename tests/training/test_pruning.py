@@ -1,0 +1,89 @@
+"""Old Bentos make room, never those that are needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from loop.clock import now_ms
+from storage.database import Database
+from storage.promotions import promote_now
+from storage.versions import Version, add_version, versions
+from training.pruning import prune_bentos
+
+
+def entered(database: Database, home: Path, number: int, use_case: str = "visits", **more: str) -> str:
+    tag = f"{use_case}:{number:03d}"
+    digest = more.get("digest", f"digest-{number}")
+    version = Version(
+        tag=tag,
+        use_case=use_case,
+        model_tag=tag,
+        stage="None",
+        created_at_ms=number,
+        run_id=None,
+        parent=more.get("parent"),
+        data_digest=digest,
+        candidate="sgd",
+        scores_json="{}",
+        as_of=None,
+        recipe_json=json.dumps({"ancestor": more.get("ancestor")}),
+    )
+    with database.writing() as connection:
+        add_version(connection, version)
+    for kind, name in (("bentos", use_case), ("models", use_case), ("models", f"{use_case}_pipeline")):
+        (home / "bentoml" / kind / name / f"{number:03d}").mkdir(parents=True)
+    (home / "snapshots").mkdir(exist_ok=True)
+    (home / "snapshots" / f"{digest}.parquet").touch()
+    return tag
+
+
+def there(home: Path) -> list[str]:
+    return sorted(folder.name for folder in (home / "bentoml" / "models" / "visits_pipeline").iterdir())
+
+
+def test_old_bentos_go_and_their_entries_stay(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    database.migrate()
+    tags = [entered(database, tmp_path, number) for number in range(1, 9)]
+    with database.writing() as connection:
+        for tag in tags[1:3]:
+            promote_now(
+                connection, "visits", tag, kind="promotion", actor="test", reason="test", at_ms=now_ms()
+            )
+    gone = prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms())
+    # 002 is what a rollback goes back to, 003 is the champion, 006 to 008 are the newest.
+    assert gone == ["visits:001", "visits:004", "visits:005"]
+    assert there(tmp_path) == ["002", "003", "006", "007", "008"]
+    assert not (tmp_path / "bentoml/bentos/visits/001").exists()
+    assert not (tmp_path / "snapshots/digest-1.parquet").exists()
+    assert (tmp_path / "snapshots/digest-2.parquet").exists()
+    with database.reading() as connection:
+        assert len(versions(connection, "visits")) == 8
+    assert prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms()) == []
+    database.close()
+
+
+def test_a_snapshot_that_another_version_learned_from_stays(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    database.migrate()
+    entered(database, tmp_path, 1, digest="shared")
+    for number in range(2, 5):
+        entered(database, tmp_path, number)
+    entered(database, tmp_path, 1, use_case="others", digest="shared")
+    assert prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms()) == ["visits:001"]
+    assert (tmp_path / "snapshots/shared.parquet").exists()
+    assert (tmp_path / "bentoml/models/others/001").is_dir()
+    database.close()
+
+
+def test_files_left_behind_by_a_kill_go_the_next_time(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    database.migrate()
+    for number in range(1, 5):
+        entered(database, tmp_path, number)
+    prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms())
+    (tmp_path / "bentoml/models/visits/001").mkdir(parents=True)
+    prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms())
+    assert not (tmp_path / "bentoml/models/visits/001").exists()
+    database.close()

@@ -1,0 +1,77 @@
+"""A run that goes on says so: every two seconds, with how far it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+
+from loop.clock import now_ms
+from loop.refusals import StorageUnavailable
+from storage.database import Database
+from storage.runs import RunNotOpen, beat_run
+from training.progress import Progress
+
+log = logging.getLogger("rebento.training")
+
+_BEAT_SECONDS = 2.0
+
+
+class Heartbeat:
+    """A Progress that is shown on, and stored with the run while the block lasts.
+
+    Raises RunNotOpen at the next step once the run is in other hands than `claimed_by`: what it came to
+    would not be taken.
+    """
+
+    def __init__(self, database: Database, run_id: str, claimed_by: str, shown: Progress) -> None:
+        self._database = database
+        self._run_id = run_id
+        self._claimed_by = claimed_by
+        self._shown = shown
+        self._stage = ""
+        self._done = 0
+        self._total: int | None = None
+        self._is_lost = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def stage(self, text: str, total: int | None = None) -> None:
+        self._must_be_ours()
+        self._stage, self._done, self._total = text, 0, total
+        self._shown.stage(text, total)
+
+    def advance(self, steps: int = 1) -> None:
+        self._must_be_ours()
+        self._done += steps
+        self._shown.advance(steps)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _must_be_ours(self) -> None:
+        if self._is_lost:
+            raise RunNotOpen(
+                f"the training run {self._run_id} was given to another process, for this one was silent"
+            )
+
+    def _beat(self) -> None:
+        while True:
+            told = json.dumps({"stage": self._stage, "done": self._done, "total": self._total})
+            try:
+                with self._database.writing(durable=False) as connection:
+                    is_ours = beat_run(connection, self._run_id, now_ms(), told, claimed_by=self._claimed_by)
+                self._is_lost = not is_ours
+            except StorageUnavailable as refusal:  # the run itself needs the database only at its end
+                log.warning("a training run could not say how far it is run=%s: %s", self._run_id, refusal)
+            if self._ended.wait(_BEAT_SECONDS):
+                return

@@ -1,0 +1,133 @@
+"""What asks for a training beside feedback's multiples of k: quality, drift, the schedule."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection
+
+from loop.triggers import Decision, quality_decision, schedule_decision
+from runner.package import CONTRACT
+from storage.automation import automation
+from storage.counters import production_rows
+from storage.database import Database
+from storage.decisions import act_on_decision, decisions, record_decision, waiting_decisions
+from storage.labelled import newest_labelled_rows
+from storage.runs import latest_end_ms, request_run, running_run, waiting_runs
+from storage.versions import Version, champion
+from training.suspecting import look_for_suspects
+from use_cases.contract import Contract
+from use_cases.use_case import UseCase
+
+#: Looking costs a reading of the newest labelled rows.
+_LOOK_EVERY_MS = 5_000
+
+
+@dataclass
+class Triggers:
+    """Looks now and then at what is stored, and asks for runs where a rule says so."""
+
+    name: str
+    home: Path
+    database: Database
+    _looked_at_ms: int = 0
+    _looked_at: tuple[int, str] = (0, "")
+    """Labelled rows and champion of the last look at quality."""
+
+    def look(self, read_use_case: Callable[[], UseCase], at_ms: int) -> None:
+        """One look, a few seconds after the last at the earliest. Raises StorageUnavailable."""
+        if at_ms - self._looked_at_ms < _LOOK_EVERY_MS:
+            return
+        self._looked_at_ms = at_ms
+        with self.database.reading() as connection:
+            holder = champion(connection, self.name)
+            rows = production_rows(connection, self.name)
+            is_paused = automation(connection, self.name).is_paused
+        if holder is None or is_paused:
+            return
+        use_case = read_use_case()
+        if (rows, holder.tag) != self._looked_at:
+            self.hold_back_suspects(use_case, at_ms)
+            self._look_at_quality(use_case, holder, rows, at_ms)
+            self._looked_at = (rows, holder.tag)
+        with self.database.writing() as connection:
+            _act_on_decisions(connection, self.name, at_ms)
+            due = schedule_decision(
+                use_case.policy.schedule_hours, latest_end_ms(connection, self.name), at_ms
+            )
+            if due.should_train and _is_idle(connection, self.name):
+                request_run(connection, self.name, trigger="schedule", reason=due.reason, at_ms=at_ms)
+
+    def hold_back_suspects(self, use_case: UseCase, at_ms: int) -> None:
+        """A look at who sent what, which each run is to have behind it. Raises StorageUnavailable."""
+        with self.database.reading() as connection:
+            holder = champion(connection, self.name)
+        if holder is not None:
+            look_for_suspects(self.database, use_case, holder, at_ms)
+
+    def _look_at_quality(self, use_case: UseCase, holder: Version, rows: int, at_ms: int) -> None:
+        """Enters what has changed. RETRAIN asks once, and again after k more labelled rows."""
+        found = realised_quality(self.database, self.home, use_case, holder)
+        k = use_case.policy.feedbacks_per_training
+        with self.database.writing() as connection:
+            for rank, earlier in enumerate(decisions(connection, self.name, kind="quality")):
+                then = json.loads(earlier.numbers_json)
+                if then.get("champion") != holder.tag or rows - then.get("production_rows", 0) >= k:
+                    break
+                # To and fro at the margin would otherwise ask at each turn.
+                if earlier.decision == found.decision and (rank == 0 or found.should_train):
+                    return
+            record_decision(
+                connection,
+                self.name,
+                kind="quality",
+                decision=found.decision,
+                sentence=f"{found.decision} {found.reason}",
+                numbers_json=json.dumps({**found.numbers, "champion": holder.tag, "production_rows": rows}),
+                at_ms=at_ms,
+            )
+
+
+def realised_quality(database: Database, home: Path, use_case: UseCase, holder: Version) -> Decision:
+    """What the champion's own answers of late were worth, against its reference."""
+    with database.reading() as connection:
+        newest = newest_labelled_rows(connection, use_case.name, use_case.policy.judged_rows)
+    # Answers of an earlier Bento say nothing of this one; of its own it has learned from none.
+    rows = [row for row in newest if row.prediction.bento == holder.tag]
+    name, _, tag = holder.model_tag.partition(":")
+    try:
+        contract = Contract.read(home / "bentoml" / "models" / name / tag / CONTRACT)
+    except (OSError, ValueError) as error:
+        return Decision("INVESTIGATE", f"the files of {holder.tag} cannot be read: {error}")
+    reference = json.loads(holder.scores_json).get(use_case.metric, {}).get("value")
+    answers = [json.loads(row.prediction.probabilities_json) for row in rows]
+    return quality_decision(
+        use_case.metric,
+        math.nan if reference is None else float(reference),
+        [row.target for row in rows],
+        np.array([[one[name] for name in contract.classes] for one in answers]),
+        contract.classes,
+        contract.positive,
+        margin=use_case.policy.quality_margin,
+        identities=[row.prediction.entity_id or row.prediction.prediction_id for row in rows],
+        seed=use_case.seed,
+    )
+
+
+def _act_on_decisions(connection: Connection, use_case: str, at_ms: int) -> None:
+    """Each decision to retrain, whoever entered it, leads to one run; several waiting ones to the same."""
+    waiting = waiting_decisions(connection, use_case)
+    if waiting:
+        newest = waiting[-1]
+        run = request_run(connection, use_case, trigger=newest.kind, reason=newest.sentence, at_ms=at_ms)
+        for decision in waiting:
+            act_on_decision(connection, decision.decision_id, run.run_id)
+
+
+def _is_idle(connection: Connection, use_case: str) -> bool:
+    return running_run(connection, use_case) is None and not waiting_runs(connection, use_case)
