@@ -88,6 +88,7 @@ class Load:
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
                 connection.close()
+        connection.close()
 
 
 def month_one(home: Home) -> list[dict[str, Any]]:
@@ -145,9 +146,7 @@ def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it
             wait_for(lambda: open_runs(database) == 0, "the queue to be done", 150)
         assert not load.failures, load.failures[:5]
         after = auc_on_held_out_users(server, rows)
-        print(
-            f"AUC on held-out users of month 1: {before:.3f} before, {after:.3f} after, {len(load.answers)} answers"
-        )
+        print(f"AUC on held-out users: {before:.3f} before, {after:.3f} after; {len(load.answers)} answers")
         assert after >= 0.60
         with database.reading() as connection:
             new = champion(connection, USE_CASE)
@@ -159,11 +158,11 @@ def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it
             back = champion(connection, USE_CASE)
             assert back is not None and automation(connection, USE_CASE).promotion_is_suspended
         assert back.tag != new.tag
-        wait_for(
-            lambda: server.call("/predict", {"rows": asked[:1]}).json["bento"] == back.tag,
-            "the old answers",
-            10,
-        )
+
+        def answers() -> str:
+            return str(server.call("/predict", {"rows": asked[:1]}).json["bento"])
+
+        wait_for(lambda: answers() == back.tag, "the old answers", 10)
         # They stay: another 1,400 labels ask for a training, and what it proves waits for a person.
         stream(home, server, "--rows", "1400")
         wait_for(lambda: open_runs(database) == 0, "the queue to be done", 150)
