@@ -175,7 +175,7 @@ class Fleet:
         self._workers.remove(worker)
         worker.forget()
         # Its counters stay counted; only its live gauges go.
-        multiprocess.mark_process_dead(worker.process.pid, str(self.launch.metrics_folder))
+        multiprocess.mark_process_dead(worker.process.pid, str(self.launch.counters.folder))
         if self._is_leaving:
             return
         if code == _CANNOT_SERVE and not self._was_ready:

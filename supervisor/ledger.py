@@ -135,6 +135,7 @@ class Ledger:
                     continue
                 asked.future.set_exception(refusal)
             except Refusal as refusal:
+                log.warning("a promotion could not go on: %s", refusal)
                 asked.future.set_exception(refusal)
             except Exception as error:
                 # A mistake of ours: whoever asked must not wait for ever, and the service goes on.

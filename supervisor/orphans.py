@@ -6,7 +6,6 @@ import fcntl
 import json
 import logging
 import os
-import shutil
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +22,6 @@ log = logging.getLogger("rebento.supervisor")
 
 _LOCK = "supervisor.lock"
 _LEFT = "supervisor.json"
-#: How folders of counters begin that lie outside the home.
-METRICS_PREFIX = "rebento-metrics-"
 #: Connections whose handshake began before they were steered away have come through by then.
 _HANDSHAKE_SECONDS = 1.0
 #: A process id is used again; together with the second in which it started it is not.
@@ -68,8 +65,6 @@ class Predecessor:
     port: int | None
     workers: tuple[psutil.Process, ...]
     children: tuple[psutil.Process, ...]
-    metrics_folder: Path | None = None
-    """Where its workers still count; removed with the last of them."""
     _end_at: float | None = None
 
     def holds(self, port: int) -> bool:
@@ -92,9 +87,6 @@ class Predecessor:
         if self._end_at is not None and now >= self._end_at:
             self._end_at = None
             self.end()
-        if self.metrics_folder is not None and not self.running():
-            shutil.rmtree(self.metrics_folder, ignore_errors=True)
-            self.metrics_folder = None
 
     def end(self) -> None:
         """Has the workers answer what they hold, and go."""
@@ -112,7 +104,6 @@ class Left:
 
     home: Path
     port: int
-    metrics_folder: Path
     _written: tuple[frozenset[int], frozenset[int]] | None = None
 
     def write(self, workers: Sequence[int], children: Sequence[int]) -> None:
@@ -125,7 +116,6 @@ class Left:
             "port": self.port,
             "workers": _start_times(running[0]),
             "children": _start_times(running[1]),
-            "metrics_folder": str(self.metrics_folder),
         }
         new = self.home / f"{_LEFT}.new"
         try:
@@ -138,15 +128,14 @@ class Left:
         """What still runs of the supervisor before this one."""
         try:
             noted = json.loads((self.home / _LEFT).read_text())
-            port, folder = int(noted["port"]), Path(noted["metrics_folder"])
+            port = int(noted["port"])
             workers, children = _still_running(noted["workers"]), _still_running(noted["children"])
         except FileNotFoundError:
             return Predecessor(None, (), ())
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             log.warning("what an earlier supervisor left cannot be read: %s", error)
             return Predecessor(None, (), ())
-        is_ours = folder != self.metrics_folder and folder.name.startswith(METRICS_PREFIX)
-        return Predecessor(port, workers, children, folder if is_ours else None)
+        return Predecessor(port, workers, children)
 
 
 def _start_times(pids: Iterable[int]) -> dict[str, float]:

@@ -190,7 +190,7 @@ class Swap:
 
     def _answers(self) -> Answers:
         assert self.new is not None
-        return answers_of(self.new.pids, self.new.launch.metrics_folder)
+        return answers_of(self.new.pids, self.new.launch.counters.folder)
 
     def _finish(self) -> None:
         number = self.promotion.promotion_id

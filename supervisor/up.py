@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import select
-import shutil
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +16,11 @@ from loop.clock import now_ms
 from loop.refusals import Refusal
 from storage.database import Database
 from supervisor.children import Child
+from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.ledger import Ledger
 from supervisor.listening import listen
-from supervisor.orphans import METRICS_PREFIX, Left, only_one
+from supervisor.orphans import Left, only_one
 from supervisor.standing import Standing
 from supervisor.worker import Launch
 
@@ -30,7 +29,6 @@ log = logging.getLogger("rebento.supervisor")
 _LOOK_SECONDS = 0.2
 _SWAP_SECONDS = 0.05
 _CHILD_SECONDS = 15.0
-_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ def serve(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with only_one(plan.home), _counters(plan.home) as metrics_folder:
-        left = Left(plan.home, plan.port, metrics_folder)
+    with only_one(plan.home), counters(plan.home) as shared:
+        left = Left(plan.home, plan.port)
         before = left.by_predecessor()
         ledger = Ledger(database, plan.use_case, now_ms)
         with (
@@ -90,7 +88,7 @@ def serve(
                     folder=plan.folder_of(tag),
                     listener_fd=listener.fileno(),
                     environment=plan.environment,
-                    metrics_folder=metrics_folder,
+                    counters=shared,
                     drain_seconds=plan.drain_seconds,
                     orphan_seconds=plan.orphan_seconds,
                 )
@@ -146,24 +144,6 @@ def _greet(plan: Plan, tag: str, seconds: float, say: Callable[[str], None]) -> 
     say(f"  try it    {at}/           every route, its shapes, and a form")
     say(f"  watch     {at}/metrics    Prometheus text")
     say("Ctrl-C stops it.")
-
-
-@contextmanager
-def _counters(home: Path) -> Iterator[Path]:
-    """An empty folder in which workers share their counters, removed at the end.
-
-    In memory where there is any in the guise of files: a full disk must not end workers that count.
-    """
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=_MEMORY))
-    except OSError:
-        folder = home / "metrics" / "api"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _every_hour(work: Callable[[], object], stopping: threading.Event) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from supervisor.counters import Counters
+
 log = logging.getLogger("rebento.supervisor")
 
 Posture = Literal[
@@ -32,7 +34,7 @@ class Launch:
     """The code that the Bento carries."""
     listener_fd: int
     environment: Mapping[str, str]
-    metrics_folder: Path
+    counters: Counters
     drain_seconds: float
     orphan_seconds: float
     """How long it goes on serving once this process is gone."""
@@ -58,7 +60,7 @@ class Launch:
                     **os.environ,
                     **self.environment,
                     "PYTHONPATH": str(self.folder),
-                    "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_folder),
+                    "PROMETHEUS_MULTIPROC_DIR": str(self.counters.folder),
                     # BentoML's tracing creates spans that nobody collects: half of a request's time.
                     "OTEL_SDK_DISABLED": "true",
                     "OMP_NUM_THREADS": "1",
@@ -66,7 +68,7 @@ class Launch:
                     "WORKER_ORPHAN_SECONDS": f"{self.orphan_seconds:g}",
                 },
                 stdin=subprocess.PIPE,  # orders; and the lifeline: it closes when this process is gone
-                pass_fds=(self.listener_fd, ready_write),
+                pass_fds=(self.listener_fd, ready_write, self.counters.lock_fd),
             )
         except OSError:
             os.close(ready_read)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.promotions import Kind, Promotion, promotions, request_promotion
 from storage.versions import Version, add_version, champion, change_stage
 from tests.journeys.conftest import ROOT, free_port, wait_for
+from tests.storage.postgres import server
 
 
 @dataclass
@@ -29,10 +30,11 @@ class SmallHome:
 
     folder: Path
     port: int
-    options: dict[str, Any] = field(default_factory=dict)
+    database_url: str = ""
 
     def __post_init__(self) -> None:
-        self.database = Database.open(f"sqlite:///{self.folder / 'rebento.sqlite'}")
+        self.database_url = self.database_url or f"sqlite:///{self.folder / 'rebento.sqlite'}"
+        self.database = Database.open(self.database_url)
         self.database.migrate()
         for name in "abc":
             self.add(name)
@@ -108,14 +110,13 @@ class SmallHome:
     def command(self, **options: Any) -> list[str]:
         given = {
             "home": str(self.folder),
-            "database_url": f"sqlite:///{self.folder / 'rebento.sqlite'}",
+            "database_url": self.database_url,
             "port": self.port,
             "workers": 2,
             "probation_seconds": 60,
             "orphan_seconds": 20,
             "ready_seconds": 5,
             "children": {},
-            **self.options,
             **options,
         }
         return [sys.executable, "-m", "tests.supervisor.small_supervisor", json.dumps(given)]
@@ -161,6 +162,14 @@ class SmallHome:
             except psutil.NoSuchProcess:  # it has just ended
                 continue
         return found
+
+
+@pytest.fixture
+def home_on_postgresql(tmp_path: Path) -> Iterator[SmallHome]:
+    with server() as url:
+        made = SmallHome(tmp_path, free_port(), url)
+        yield made
+        made.database.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from prometheus_client.values import MultiProcessValue
 
 from supervisor.answers import Answers, answers_of
+from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.listening import PortTaken, listen, steer_to_newest
 from supervisor.worker import Launch
@@ -71,9 +73,26 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     (code / "__init__.py").touch()
     shutil.copy(Path(__file__).parent / "small_worker.py", code / "worker.py")
     (code / "behaviour.json").write_text("{}")
-    (tmp_path / "counters").mkdir()
-    with listen("127.0.0.1", free_port()) as listener:
-        yield Launch("small:a", tmp_path, listener.fileno(), {}, tmp_path / "counters", 2, 20)
+    with listen("127.0.0.1", free_port()) as listener, counters(tmp_path) as shared:
+        yield Launch("small:a", tmp_path, listener.fileno(), {}, shared, 2, 20)
+
+
+def test_counters_that_nobody_uses_any_more_are_removed_and_others_stay(tmp_path: Path) -> None:
+    with counters(tmp_path, memory=tmp_path) as mine, counters(tmp_path, memory=tmp_path) as others:
+        left = tmp_path / "rebento-metrics-left"
+        left.mkdir()
+        (left / "lock").touch()
+        sleeper = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(mine.lock_fd,))
+        with counters(tmp_path, memory=tmp_path):
+            assert not left.exists()
+            assert mine.folder.is_dir() and others.folder.is_dir()
+        sleeper.communicate()
+
+
+def test_without_files_in_memory_counters_lie_at_home(tmp_path: Path) -> None:
+    with counters(tmp_path, memory=tmp_path / "nowhere") as shared:
+        assert shared.folder.parent == tmp_path / "metrics"
+    assert not shared.folder.exists()
 
 
 @pytest.mark.slow

@@ -136,10 +136,9 @@ def test_the_folder_of_counters_goes_with_the_supervisor(home: SmallHome) -> Non
         victim = home.workers(supervisor, "a")[0]
         used = folder(victim)
         assert used.is_dir() and used != left
-        # Workers that are still to leave may open a file there with their next answer.
-        wait_for(lambda: not left.exists(), "the folder of those who were left behind to go")
         wait_for(lambda: home.ask()[2] == victim.pid, "an answer that it counts")
         victim.send_signal(signal.SIGKILL)
         wait_for(lambda: "is started again" in home.log.read_text(), "its burial")
         assert list(used.glob(f"counter_{victim.pid}.db")), "what it counted stays counted"
     assert not used.exists()
+    assert not left.exists(), "swept once those who were left behind had ended"

@@ -53,6 +53,18 @@ def test_a_promotion_moves_all_answers_and_drops_none(home: SmallHome) -> None:
 
 
 @pytest.mark.slow
+def test_promotions_and_their_failure_on_postgresql(home_on_postgresql: SmallHome) -> None:
+    home = home_on_postgresql
+    with home.supervised(probation_seconds=1), busy(home) as seen:
+        home.wait(home.request("b"), "done")
+        home.behave("c", status=500)
+        failed = home.wait(home.request("c"), "failed")
+        assert failed.previous == "small:b"
+        wait_for(lambda: seen[-1] == (200, "small:b"), "the one before")
+        assert home.champion == "small:b"
+
+
+@pytest.mark.slow
 def test_a_bento_whose_workers_end_is_not_promoted_and_nobody_notices(home: SmallHome) -> None:
     home.behave("b", exit=3)
     with home.supervised() as supervisor, busy(home) as seen:
