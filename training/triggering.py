@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 from loop.triggers import Decision, quality_decision, schedule_decision
 from runner.package import CONTRACT
 from storage.automation import automation
-from storage.counters import production_rows
+from storage.counters import last_known_at_ms, production_rows
 from storage.database import Database
 from storage.decisions import act_on_decision, decisions, record_decision, waiting_decisions
 from storage.labelled import newest_labelled_rows
 from storage.runs import latest_end_ms, request_run, running_run, waiting_runs
+from storage.turns import take_turn
 from storage.versions import Version, champion
 from training.suspecting import look_for_suspects
 from use_cases.contract import Contract
@@ -36,8 +37,8 @@ class Triggers:
     home: Path
     database: Database
     _looked_at_ms: int = 0
-    _looked_at: tuple[int, str] = (0, "")
-    """Labelled rows and champion of the last look at quality."""
+    _looked_at: tuple[int, int, str] = (0, 0, "")
+    """Labelled rows, when labels had last changed, and the champion, at the last look at quality."""
 
     def look(self, read_use_case: Callable[[], UseCase], at_ms: int) -> None:
         """One look, a few seconds after the last at the earliest. Raises StorageUnavailable."""
@@ -47,21 +48,28 @@ class Triggers:
         with self.database.reading() as connection:
             holder = champion(connection, self.name)
             rows = production_rows(connection, self.name)
+            changed_at_ms = last_known_at_ms(connection, self.name)
             is_paused = automation(connection, self.name).is_paused
         if holder is None or is_paused:
             return
         use_case = read_use_case()
-        if (rows, holder.tag) != self._looked_at:
+        seen = (rows, changed_at_ms, holder.tag)  # a correction changes no count, a late clock no instant
+        if seen != self._looked_at:
             self.hold_back_suspects(use_case, at_ms)
             self._look_at_quality(use_case, holder, rows, at_ms)
-            self._looked_at = (rows, holder.tag)
+            self._looked_at = seen
         with self.database.writing() as connection:
+            self._take_turn(connection)
             _act_on_decisions(connection, self.name, at_ms)
             due = schedule_decision(
                 use_case.policy.schedule_hours, latest_end_ms(connection, self.name), at_ms
             )
             if due.should_train and _is_idle(connection, self.name):
                 request_run(connection, self.name, trigger="schedule", reason=due.reason, at_ms=at_ms)
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Of two trainers on PostgreSQL each would ask for what it sees that nobody has asked for."""
+        take_turn(connection, f"triggers of {self.name}", alone=True)
 
     def hold_back_suspects(self, use_case: UseCase, at_ms: int) -> None:
         """A look at who sent what, which each run is to have behind it. Raises StorageUnavailable."""
@@ -75,6 +83,7 @@ class Triggers:
         found = realised_quality(self.database, self.home, use_case, holder)
         k = use_case.policy.feedbacks_per_training
         with self.database.writing() as connection:
+            self._take_turn(connection)
             for rank, earlier in enumerate(decisions(connection, self.name, kind="quality")):
                 then = json.loads(earlier.numbers_json)
                 if then.get("champion") != holder.tag or rows - then.get("production_rows", 0) >= k:

@@ -10,11 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from loop.refusals import DataNotFound
 from storage.database import Database
-from storage.runs import Run, beat_run, request_run, run, start_run
+from storage.runs import Run, RunNotOpen, beat_run, request_run, requeue_run, run, runs, start_run
+from tests.journeys.conftest import wait_for
+from tests.training.conftest import use_case_of
 from tests.training.told import opened
 from training.abandoned import settle_abandoned
 from training.claims import SILENCE_MS, Claim, is_gone
+from training.heartbeat import Heartbeat
+from training.progress import Silence
+from training.run import train
 
 HERE = Claim.of_this_process("trainer", 1_000)
 
@@ -94,8 +100,37 @@ def test_a_command_that_was_killed_has_failed(database: Database) -> None:
     assert found.state == "failed" and "`rebento train` again" in (found.error or "")
 
 
+def test_a_killed_command_does_not_stand_in_the_way_of_the_next(database: Database, tmp_path: Path) -> None:
+    run_id = begun(database, str(Claim("command", HERE.host, HERE.pid, 5)), 1_000)
+    with pytest.raises(DataNotFound):
+        train(use_case_of(), home=tmp_path, data=tmp_path, database=database)
+    with database.reading() as connection:
+        later, killed = runs(connection, "visits")
+    assert killed.run_id == run_id and "its command was killed" in (killed.error or "")
+    assert "visits.parquet" in (later.error or "") and (later.claimed_by or "").startswith("command@")
+
+
 def test_a_run_of_an_older_release_that_names_nobody_is_known_by_its_silence(database: Database) -> None:
     run_id = begun(database, None, 1_000)
     assert settled(database, run_id, 2_000)[0] is None
     _, found = settled(database, run_id, 2_000 + SILENCE_MS)
     assert found.state == "requested"
+
+
+def test_a_run_says_how_far_it_is_and_breaks_off_in_other_hands(database: Database) -> None:
+    run_id = begun(database, str(HERE), 1_000)
+    with Heartbeat(database, run_id, str(HERE), Silence()) as told:
+        told.stage("fitting", 3)
+        told.advance()
+        wait_for(lambda: '"stage": "fitting", "done": 1, "total": 3' in progress(database, run_id), "a beat")
+        with database.writing() as connection:
+            requeue_run(connection, run_id, 2_000, "a test")
+            assert start_run(connection, run_id, 3_000, claimed_by="trainer@another:1:1")
+        with pytest.raises(RunNotOpen, match="given to another process"):
+            wait_for(lambda: told.advance() is not None, "the loss to be noticed")
+
+
+def progress(database: Database, run_id: str) -> str:
+    with database.reading() as connection:
+        found = run(connection, run_id)
+    return "" if found is None else found.progress_json or ""

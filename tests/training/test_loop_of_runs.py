@@ -205,8 +205,8 @@ def test_a_run_that_is_told_to_stop_waits_again(place: Place) -> None:
 def test_one_run_at_a_time(place: Place) -> None:
     with place.database.writing() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO runs (run_id, use_case, state, trigger, reason, requested_at_ms) "
-            "VALUES ('r', 'visits', 'running', 'feedback', 'k', 1)"
+            "INSERT INTO runs (run_id, use_case, state, trigger, reason, requested_at_ms, started_at_ms) "
+            f"VALUES ('r', 'visits', 'running', 'feedback', 'k', 1, {MS + 3_600_000})"
         )
     with pytest.raises(NotTrainable, match="Another training run of visits is going on"):
         place.train("person", 1)
