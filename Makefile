@@ -34,9 +34,11 @@ check: lint test  ## lint, and every test (import directions among them)
 
 bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.swap
 
 bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.loop
+	$(BIN)/python -m benchmarks.closing
 
 lock: .venv/ready  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \

@@ -1,7 +1,7 @@
 """Seconds from the k-th feedback to the first answer of the new Bento, and where they go.
 
 A month whose users behave otherwise is streamed through a running service. The data is not part of the
-project: give the folder that holds streamflow/month_000 and month_001 as `--data`.
+project: give the folder that holds streamflow_seeds.zip as `--data`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,15 @@ _WAIT_SECONDS = 180
 
 def measure_closing(data: Path, folder: Path, labels: int) -> Table:
     """Trains on month 0, streams `labels` users of month 1 (k as many), and splits what then happens."""
-    (folder / "data" / "streamflow").mkdir(parents=True)
-    shutil.copytree(data / "streamflow" / "month_000", folder / "data/streamflow/month_000")
+    with zipfile.ZipFile(data / "streamflow_seeds.zip") as archive:
+        archive.extractall(folder / "data" / "streamflow")
+    month = shutil.move(folder / "data/streamflow/month_001", folder)  # known only through the service
     shutil.copytree(SHIPPED / USE_CASE, folder / "use_cases" / USE_CASE)
     case = folder / "use_cases" / USE_CASE / "use_case.yaml"
     kept = [line for line in case.read_text().splitlines() if "month_001" not in line]
-    case.write_text(
-        "\n".join(kept).replace("feedbacks_per_training: 1400", f"feedbacks_per_training: {labels}")
-    )
+    # Only the k-th feedback asks: realised quality would ask long before.
+    policy = f"feedbacks_per_training: {labels}\n  quality_margin: 1"
+    case.write_text("\n".join(kept).replace("feedbacks_per_training: 1400", policy))
     port = free_port()
     environment = {
         "REBENTO_HOME": str(folder / "var"),
@@ -52,7 +54,7 @@ def measure_closing(data: Path, folder: Path, labels: int) -> Table:
     }
     train = [str(BIN / "rebento"), "train", "--as-of", "2024-01-31"]
     subprocess.run(train, env={**os.environ, **environment}, cwd=ROOT, check=True)
-    rows = users(data / "streamflow" / "month_001")[:labels]
+    rows = users(Path(month))[:labels]
     truths = [str(row.pop("churn_label")).lower() for row in rows]
     probe = folder / "row.json"
     probe.write_text(json.dumps({"rows": rows[:1]}))
@@ -76,7 +78,7 @@ def measure_closing(data: Path, folder: Path, labels: int) -> Table:
         answered = time.time()
         with database.reading() as connection:
             (promotion,) = promotions(connection, USE_CASE)[:1]
-            run = next(one for one in runs(connection, USE_CASE, state="built") if one.trigger == "feedback")
+            (run,) = [one for one in runs(connection, USE_CASE) if one.bento == promotion.tag]
         database.close()
     return _table(kth, answered, run, promotion, labels)
 
@@ -111,9 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with streamflow/month_000 and month_001"
-    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--labels", type=int, default=2_800, help="k, and the users streamed")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="rebento-bench-") as folder:

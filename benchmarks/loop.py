@@ -35,7 +35,6 @@ MOST_LOST = 0.01
 """Of accuracy and AUC, against the clean replay, over the rows since the poison."""
 
 REPLAYS = 200
-POISONED_ROWS = 20_000
 POISONED_SINCE = 8_000
 REBENTO = "Rebento"
 _MEASURES = ("accuracy", "roc_auc")
@@ -96,6 +95,11 @@ def resists(clean: Line, poisoned: Line) -> list[str]:
     ]
 
 
+def is_fair(name: str, found: Replay) -> list[str]:
+    """Where a source that tells the truth was suspended."""
+    return [f"{name}: {source} was suspended, and all are honest" for _, source in found.suspended]
+
+
 def replayed(stream: Stream, name: str) -> Replay:
     """One replay in a folder of its own, in a process of its own."""
     logging.disable(logging.INFO)
@@ -114,7 +118,7 @@ def main() -> int:
     asked = arguments.parse_args()
     console, began = Console(width=120), time.perf_counter()
     streams = [one.first(asked.rows or len(one.told)) for one in (elec2(asked.data), streamflow(asked.data))]
-    prices = streams[0].first(POISONED_ROWS)
+    prices = streams[0]
     since = min(POISONED_SINCE, len(prices.told) // 3)
     # All of its labels, which somebody ought to notice, and a fifth of them, which hardly anybody would.
     poisons = {
@@ -131,12 +135,12 @@ def main() -> int:
             lines = [line(rival, stream, rivals[stream.name, rival].result()) for rival in RIVALS]
             lines.append(line(REBENTO, stream, found.probabilities))
             missed += [f"{stream.name}: {sentence}" for sentence in helps(lines)]
+            missed += is_fair(stream.name, found)
             console.print(_policies(stream, lines, found))
         clean = line("clean", prices, waiting["elec2"].result().probabilities, slice(since, None))
         spoilt = {name: future.result() for name, future in poisoned.items()}
     lines = [clean, *(line(n, prices, r.probabilities, slice(since, None)) for n, r in spoilt.items())]
-    for one in lines[1:]:
-        missed += resists(clean, one)
+    missed += [sentence for one in lines[1:] for sentence in resists(clean, one)]
     console.print(_poisons(lines, spoilt))
     month = Rows.of(streams[1])
     for name, rows in (("one month, resampled", month), ("labels without meaning", month.meaningless())):

@@ -91,15 +91,15 @@ def beat_run(
     return _moved(connection, run_id, ("running",), {"beat_at_ms": at_ms, **told}, claimed_by)
 
 
-def requeue_run(connection: Connection, run_id: str, at_ms: int, reason: str) -> None:
+def requeue_run(connection: Connection, run_id: str, at_ms: int, reason: str, *, counts: bool = True) -> None:
     """Lets a running run wait again, because whoever had it is gone. Raises RunNotOpen.
 
-    Its reason says so from then on.
+    Its reason says so from then on. Counts as an attempt, but where its trainer was asked to stop.
     """
     lost = run(connection, run_id)
     values: dict[str, Any] = {"state": "requested", "claimed_by": None, "beat_at_ms": at_ms}
     if lost is not None:
-        values |= {"attempts": lost.attempts + 1, "reason": f"{lost.reason}; again, because {reason}"}
+        values |= {"attempts": lost.attempts + counts, "reason": f"{lost.reason}; again, because {reason}"}
     _must(_moved(connection, run_id, ("running",), values), run_id, "is not running, so it cannot wait again")
 
 

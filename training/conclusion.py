@@ -146,7 +146,7 @@ def end_early(
                 held = find_run(connection, run.run_id)
                 if held is None or held.claimed_by != claimed_by:
                     raise RunNotOpen("another process has it")
-                requeue_run(connection, run.run_id, ms(clock()), "its trainer was stopped")
+                requeue_run(connection, run.run_id, ms(clock()), "its trainer was stopped", counts=False)
                 return
             said = str(error) or type(error).__name__
             fail_run(

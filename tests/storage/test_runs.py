@@ -167,6 +167,15 @@ def test_a_run_says_that_it_goes_on_and_how_far_it_is(database: Database) -> Non
     assert (going.beat_at_ms, going.instant_ms, going.claimed_by) == (5, 1_500, "one")
 
 
+def test_a_run_whose_trainer_was_asked_to_stop_has_not_been_tried(database: Database) -> None:
+    (asked,) = _asked(database, 1_000)
+    with database.writing() as connection:
+        start_run(connection, asked, 3, claimed_by="one")
+        requeue_run(connection, asked, 4, "its trainer was stopped", counts=False)
+        again = run(connection, asked)
+    assert again is not None and (again.state, again.attempts) == ("requested", 0)
+
+
 def test_a_run_whose_trainer_is_gone_waits_again(database: Database) -> None:
     (asked,) = _asked(database, 1_000)
     with database.writing() as connection:
