@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint check bench bench-loop lock clean
+.PHONY: help run test quick lint check bench bench-loop screenshots lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -39,6 +39,9 @@ bench: .venv/ready  ## measure the serving path against servers made by hand; pr
 bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.closing
+
+screenshots: .venv/ready  ## pictures of every page of a running service, in docs/screenshots
+	$(BIN)/python scripts/screenshots.py http://127.0.0.1:8081 docs/screenshots
 
 lock: .venv/ready  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from commands.learning import init, train, verify
-from commands.processes import trainer, up
+from commands.processes import trainer, up, web
 from commands.rows import erase, export, feedback, predict, prune
 from commands.steering import pause, promote, quarantine, resume, rollback, versions
 from loop.refusals import Refusal
@@ -26,7 +26,7 @@ app = typer.Typer(
 # In the order in which a newcomer meets them.
 for command in (
     *(up, init, train, predict, feedback, export),
-    *(versions, promote, rollback, pause, resume, quarantine, verify, trainer, erase, prune),
+    *(versions, promote, rollback, pause, resume, quarantine, verify, trainer, web, erase, prune),
 ):
     app.command()(command)
 

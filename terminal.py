@@ -99,9 +99,7 @@ def _automation(state: Automation) -> str:
         return f"is paused since {_moment(state.paused_since_ms or 0)} UTC ({state.actor}: {state.reason})"
     if state.promotion_is_suspended:
         since = _moment(state.suspended_since_ms or 0)
-        return (
-            f"retrains, but promotes nothing since {since} UTC ({state.reason}) until `rebento resume`"
-        )
+        return f"retrains, but promotes nothing since {since} UTC ({state.reason}) until `rebento resume`"
     return "is running"
 
 

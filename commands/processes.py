@@ -32,6 +32,7 @@ def up(use_case: UseCaseOption = "") -> None:
             "BENTOML_DO_NOT_TRACK": "True",
         }
         learn = [sys.executable, "-m", "cli", "trainer", "--use-case", place.use_case_name]
+        show = [sys.executable, "-m", "cli", "web", "--use-case", place.use_case_name]
         plan = Plan(
             use_case=place.use_case_name,
             bento=champion.tag,
@@ -43,7 +44,7 @@ def up(use_case: UseCaseOption = "") -> None:
             environment=environment,
             drain_seconds=settings.drain_seconds,
             probation_seconds=place.use_case().policy.probation_seconds,
-            children=[Child("trainer", learn, environment)],
+            children=[Child("trainer", learn, environment), Child("web", show, environment)],
         )
         serve(plan, database, hourly=place.prune, say=out.print)
 
@@ -62,3 +63,45 @@ def trainer(use_case: UseCaseOption = "") -> None:
             database=database,
             stopping=stopping,
         ).work()
+
+
+def web(use_case: UseCaseOption = "") -> None:
+    """Serve the pages. `rebento up` starts this; alone it serves a container."""
+    from webapp.plan import Plan, Setting
+    from webapp.server import serve
+
+    place = Installation.find(read_settings(), use_case)
+    settings = place.settings
+    with place.database():  # migrated before the first page asks
+        pass
+    defaults = type(settings)()
+    shown = tuple(
+        Setting(
+            f"REBENTO_{name.upper()}",
+            str(value),
+            str(type(settings).model_fields[name].description),
+            value == getattr(defaults, name),
+        )
+        for name, value in settings
+    )
+    plan = Plan(
+        use_case=place.use_case_name,
+        read_use_case=place.use_case,
+        home=settings.home,
+        database_url=settings.database,
+        api_url=f"http://{_reachable(settings.host)}:{settings.api_port}",
+        api_token=settings.api_token,
+        reporting_url=f"http://{_reachable(settings.host)}:{settings.reporting_port}",
+        host=settings.host,
+        settings=shown,
+    )
+    serve(plan, settings.host, settings.web_port, out.print)
+
+
+def _reachable(host: str) -> str:
+    """An address that answers where `host` is bound, as part of a URL."""
+    if host in ("0.0.0.0", ""):
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host

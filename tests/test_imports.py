@@ -22,9 +22,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": {"loop", "runner", "storage", "use_cases", "monitoring", "settings"},
     "installation": {"loop", "runner", "storage", "training", "use_cases", "settings"},
     "terminal": {"loop", "storage", "training"},
+    "webapp": {"loop", "storage", "use_cases"},
     "commands": {
         *("files", "installation", "terminal", "loop", "runner", "settings"),
-        *("storage", "supervisor", "training", "use_cases"),
+        *("storage", "supervisor", "training", "use_cases", "webapp"),
     },
     "cli": {"commands", "loop", "settings", "terminal"},
 }

@@ -175,7 +175,11 @@ def serving(home: Home, command: list[str], port: int) -> Iterator[Server]:
         process = subprocess.Popen(
             command,
             cwd=home.folder,
-            env={**home.environment, "REBENTO_API_PORT": str(port)},
+            env={
+                **home.environment,
+                "REBENTO_API_PORT": str(port),
+                "REBENTO_WEB_PORT": home.extra.get("REBENTO_WEB_PORT", str(free_port())),
+            },
             stdout=output,
             stderr=output,
             start_new_session=True,

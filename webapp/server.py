@@ -1,0 +1,78 @@
+"""The process of the pages."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from loop.refusals import Refusal
+from webapp.application import create
+from webapp.plan import Plan
+
+log = logging.getLogger("rebento.webapp")
+
+
+class WebPortTaken(Refusal):
+    """Something else listens on the port of the pages."""
+
+
+def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda line: None) -> None:
+    """Serves the pages until SIGTERM, SIGINT, or the end of standard input where that is a pipe: whoever
+    started this is gone then. Raises WebPortTaken."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s web %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading of the metrics
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        create(plan),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # `rebento up` holds the other end
+        threading.Thread(target=_leave_when_orphaned, args=(server,), name="lifeline", daemon=True).start()
+    # uvicorn raises the signal again once it has drained: that must not end the process as killed.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    say(f"pages at http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise WebPortTaken(
+            f"port {port} on {host} cannot be had ({error.strerror}): stop what listens there, or set "
+            "REBENTO_WEB_PORT to another"
+        ) from error
+    return listener
+
+
+def _leave_when_orphaned(server: uvicorn.Server) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    log.warning("whoever started the pages is gone; they close")
+    server.should_exit = True
