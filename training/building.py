@@ -22,7 +22,7 @@ from training.record import code_revision
 from training.scores import scores_dict
 from training.selection import CandidateResult, Comparison, cost_of_embedding
 
-LEAST_RECENT_ROWS = 200
+LEAST_RECENT_ROWS = 100
 """With fewer recent rows a score says less of a version than all of the holdout does."""
 
 

@@ -65,7 +65,12 @@ class Home:
         run = subprocess.run(
             [BIN / "rebento", *arguments],
             cwd=self.folder,
-            env=self.environment,
+            # Two tests side by side may each start a service.
+            env={
+                "REBENTO_API_PORT": str(free_port()),
+                "REBENTO_WEB_PORT": str(free_port()),
+                **self.environment,
+            },
             capture_output=True,
             text=True,
             timeout=280,
