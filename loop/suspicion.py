@@ -17,8 +17,8 @@ from loop.triggers import Decision
 LEAST_ROWS = 20
 """Labels that a source, and all others together, must have in the window before anything is said of it."""
 
-ERROR = 0.001
-"""Of one look, over all its sources together (Bonferroni): looks are many and a suspension is costly."""
+ERROR = 0.01
+"""Of one look, over all its sources together (Bonferroni), for a source that lies right at the margin."""
 
 LEAST_RISE = 0.05
 """How far everybody's share of contradictions must be proven above the expected one to be called change."""
@@ -74,7 +74,7 @@ class Suspicion:
 def suspect(told: Sequence[Told], *, most_difference: float, expected_share: float | None) -> Suspicion:
     """What is suspicious in a window of labelled answers, none of which is quarantined already.
 
-    `most_difference` is how far a source's share of contradicted answers may lie above the others';
+    `most_difference` is how far a source's share of contradicted answers may lie above the others' (0 to 1);
     `expected_share` how many the champion expects (its error where it was judged), None: not known. An
     unknown source (None) is never suspended, a single one never for its share.
     """
@@ -126,12 +126,10 @@ def _contradicts(name: str, told: Sequence[Told], margin: float, sources: int) -
             continue  # where most labels come from it, it is the world, not an exception to it
         hits, other_hits = _contradictions(own), _contradictions(others)
         share, other_share = hits / len(own), other_hits / len(others)
-        # Windows and looks are many: by luck alone a small difference is now and then seen as a large one.
-        proofs = (
-            chance_of_more(hits, len(own), other_hits, len(others)),
-            chance_of_at_least(hits, len(own), min(1.0, other_share + margin / 2)),
-        )
-        if share - other_share < margin or max(proofs) > ERROR / (sources * len(WINDOWS)):
+        # The whole margin is proven: looks are many, and a small difference now and then seems a large one.
+        beyond = chance_of_at_least(hits, len(own), min(1.0, other_share + margin))
+        differs = chance_of_more(hits, len(own), other_hits, len(others))
+        if max(beyond, differs) > ERROR / (sources * len(WINDOWS)):
             continue
         reason = (
             f"{share:.0%} of its {len(own):,} labels contradict the champion, "

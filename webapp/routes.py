@@ -14,7 +14,21 @@ from starlette.routing import BaseRoute, Route
 
 from webapp.assets import Assets
 from webapp.language import marked
-from webapp.pages import home, patterns, predict, service, settings, visitor
+from webapp.pages import (
+    comparison,
+    confirmations,
+    feedback,
+    file,
+    home,
+    patterns,
+    predict,
+    quarantine,
+    runs,
+    service,
+    settings,
+    versions,
+    visitor,
+)
 from webapp.safety import refuse_foreign_origin
 from webapp.site import VISIT, see_other, site
 from webapp.views import Link
@@ -26,11 +40,15 @@ Act = Callable[[Request, FormData], Awaitable[Response]]
 LINKS = (
     Link("/", marked("Home")),
     Link("/predict", marked("Predict")),
+    Link("/files", marked("Predict a file")),
+    Link("/feedback", marked("Feedback later")),
+    Link("/versions", marked("Versions")),
+    Link("/runs", marked("Training runs")),
     Link("/settings", marked("Settings")),
 )
 
 #: Bytes of a request's body, where files are taken: path -> most.
-UPLOAD_BYTES: dict[str, int] = {}
+UPLOAD_BYTES: dict[str, int] = {"/files": file.MOST_BYTES, "/feedback/file": feedback.MOST_BYTES}
 
 
 def routes(assets: Assets) -> list[BaseRoute]:
@@ -41,6 +59,35 @@ def routes(assets: Assets) -> list[BaseRoute]:
         changes("/predict", predict.act),
         shows("/predictions/{prediction_id}", predict.show_stored, reads_rows=True),
         changes("/predictions/{prediction_id}/feedback", predict.tell),
+        shows("/files", file.show_all, reads_rows=True),
+        changes("/files", file.upload),
+        shows("/files/{upload_id}", file.show, reads_rows=True),
+        changes("/files/{upload_id}/start", file.start),
+        changes("/files/{upload_id}/remove", file.remove),
+        shows("/files/{upload_id}/answers.csv", file.download, reads_rows=True),
+        shows("/feedback", feedback.show, reads_rows=True),
+        changes("/feedback/file", feedback.upload),
+        shows("/feedback/next", feedback.show_next, reads_rows=True),
+        changes("/feedback/next", feedback.tell),
+        shows("/quarantine", quarantine.show, reads_rows=True),
+        changes("/quarantine", quarantine.act),
+        shows("/versions", versions.show),
+        shows("/versions/compare", comparison.show),
+        shows("/versions/rollback", confirmations.show_rollback),
+        changes("/versions/rollback", confirmations.roll_back),
+        shows("/versions/pause", confirmations.show_pause),
+        changes("/versions/pause", confirmations.pause),
+        shows("/versions/resume", confirmations.show_resume),
+        changes("/versions/resume", confirmations.resume),
+        shows("/versions/{version}", versions.show_one),
+        shows("/versions/{version}/promote", confirmations.show_promote),
+        changes("/versions/{version}/promote", confirmations.promote),
+        shows("/versions/{version}/archive", confirmations.show_archive),
+        changes("/versions/{version}/archive", confirmations.archive),
+        shows("/runs", runs.show),
+        changes("/runs", runs.train_now),
+        shows("/runs/{run_id}", runs.show_one),
+        changes("/runs/{run_id}/retry", runs.retry),
         shows("/settings", settings.show),
         shows("/patterns", patterns.show),
         shows("/service", service.show),
