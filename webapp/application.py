@@ -36,6 +36,8 @@ from webapp.runner_client import RunnerClient, RunnerDown
 from webapp.safety import HEADERS, Safety, own_hosts
 from webapp.site import Site, site
 from webapp.tokens import Tokens
+from webapp.truths import NotTruths
+from webapp.uploads import NotATable, UploadGone
 from webapp.views import Drawing, View
 
 log = logging.getLogger("rebento.webapp")
@@ -44,7 +46,10 @@ log = logging.getLogger("rebento.webapp")
 STATUS: dict[type[Refusal], int] = {
     InvalidRows: 422,
     Unauthorised: 502,
+    NotATable: 422,
+    NotTruths: 422,
     UnknownPrediction: 404,
+    UploadGone: 404,
     NothingInProduction: 404,
     StorageUnavailable: 503,
     RunnerDown: 503,

@@ -14,7 +14,10 @@ from tests.webapp.conftest import plan_of_home, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 
-PATHS = ("/", "/predict", "/predict?example=2", "/settings", "/patterns", "/sign-in", "/nothing-here")
+PATHS = (
+    *("/", "/predict", "/predict?example=2", "/files", "/feedback", "/feedback/next", "/quarantine"),
+    *("/versions", "/runs", "/settings", "/patterns", "/sign-in", "/nothing-here"),
+)
 
 
 def _predict_example(page: Page) -> None:

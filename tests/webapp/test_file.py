@@ -75,7 +75,7 @@ def test_a_file_is_looked_at_answered_shown_by_the_page_and_downloaded(
     listed = pages.get("/files").text
     assert path in listed and "answered" in listed
     assert pages.submit(f"{path}/remove").headers["location"] == "/files"
-    assert pages.get(path).status_code == 409 and path not in pages.get("/files").text
+    assert pages.get(path).status_code == 404 and path not in pages.get("/files").text
 
 
 @pytest.mark.slow
