@@ -129,10 +129,12 @@ def test_the_folder_of_counters_goes_with_the_supervisor(home: SmallHome) -> Non
         return Path(process.environ()["PROMETHEUS_MULTIPROC_DIR"])
 
     with home.supervised() as killed:
-        left = folder(home.workers(killed, "a")[0])
+        orphans = home.workers(killed, "a")
+        left = folder(orphans[0])
         killed.kill()
         killed.wait()
     with home.supervised() as supervisor:
+        psutil.wait_procs(orphans, timeout=30)  # they leave once they are replaced
         victim = home.workers(supervisor, "a")[0]
         used = folder(victim)
         assert used.is_dir() and used != left

@@ -199,7 +199,7 @@ def test_a_run_that_is_told_to_stop_waits_again(place: Place) -> None:
     with place.database.reading() as connection:
         (waiting,) = waiting_runs(connection, "visits")
         assert running_run(connection, "visits") is None
-    assert waiting.run_id == asked.run_id and waiting.attempts == 1
+    assert waiting.run_id == asked.run_id and waiting.attempts == 0
 
 
 def test_one_run_at_a_time(place: Place) -> None:

@@ -23,6 +23,9 @@ ROUTES = [route for route in routes(Assets()) if isinstance(route, Route)]
 CHANGES = [route.path for route in ROUTES if route.methods and "POST" in route.methods]
 SHOWN = [route.path for route in ROUTES if route.methods and "GET" in route.methods and "{" not in route.path]
 
+#: Pages about something chosen decline where nothing was, or where there is nothing to go back to.
+WITHOUT_A_CHOICE = {"/quarantine": (409,), "/versions/compare": (404,), "/versions/rollback": (409,)}
+
 
 def _path(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "x", path)
@@ -116,7 +119,7 @@ def test_reading_a_page_writes_nothing(plan: Plan, opened: Open) -> None:
 
     before = stored()
     for path in SHOWN:
-        assert pages.get(path).status_code in (200, 204), path
+        assert pages.get(path).status_code in WITHOUT_A_CHOICE.get(path, (200, 204)), path
     assert stored() == before
 
 
