@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from loop.clock import now_ms
+from loop.places import bento_code, model_folder
 from loop.refusals import NothingInProduction, Refusal, StorageUnavailable
 from settings import Settings
 from storage import automation, quarantine
 from storage.database import Database
-from storage.processes import alive
-from storage.promotions import Kind, Promotion, promote_now, request_promotion, rollback_target
+from storage.promotions import Kind, Promotion, put_in_production, rollback_target
 from storage.versions import Version
 from storage.versions import champion as latest_champion
 from use_cases.use_case import SHIPPED, UseCase, known_use_cases, read_use_case
@@ -38,20 +38,13 @@ def make_current(settings: Settings, use_case_name: str) -> None:
 
 def bento_folder(home: Path, tag: str) -> Path:
     """The code of a stored Bento. Raises Refusal where its files are gone."""
-    name, _, version = tag.partition(":")
-    folder = home / "bentoml" / "bentos" / name / version / "src"
+    folder = bento_code(home, tag)
     if not folder.is_dir():
         raise Refusal(
             f"the files of {tag} are gone from {folder.parent}: `rebento rollback` takes the version before "
             "it, `rebento promote TAG` another"
         )
     return folder
-
-
-def model_folder(home: Path, tag: str) -> Path:
-    """The package of a stored model, by its exact tag."""
-    name, _, version = tag.partition(":")
-    return home / "bentoml" / "models" / name / version
 
 
 @dataclass(frozen=True)
@@ -160,10 +153,8 @@ class Installation:
             return self._promotion(connection, target.tag, "rollback")
 
     def _promotion(self, connection: Connection, tag: str, kind: Kind) -> Promotion:
-        supervisor = alive(connection, self.use_case_name, "supervisor", at_ms=now_ms())
-        ask = promote_now if supervisor is None else request_promotion
         verb = "promote" if kind == "promotion" else "rollback"
-        promotion = ask(
+        promotion = put_in_production(
             connection,
             self.use_case_name,
             tag,

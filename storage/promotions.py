@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from loop.refusals import Refusal
 from storage import schema
+from storage.processes import alive
 from storage.succession import former_champions
 from storage.succession import in_production_at as in_production_at
 from storage.turns import take_turn
@@ -158,6 +159,18 @@ def promote_now(
     accept_promotion(connection, asked.promotion_id, at_ms)
     finish_promotion(connection, asked.promotion_id, at_ms)
     return _promotion(connection, asked.promotion_id)
+
+
+def put_in_production(
+    connection: Connection, use_case: str, tag: str, *, kind: Kind, actor: str, reason: str, at_ms: int
+) -> Promotion:
+    """Asks the supervisor for a swap, or does it at once (state 'done') where none runs.
+
+    Raises as `request_promotion` does.
+    """
+    supervisor = alive(connection, use_case, "supervisor", at_ms=at_ms)
+    ask = promote_now if supervisor is None else request_promotion
+    return ask(connection, use_case, tag, kind=kind, actor=actor, reason=reason, at_ms=at_ms)
 
 
 def open_promotions(connection: Connection, use_case: str) -> tuple[Promotion, ...]:

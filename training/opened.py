@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from loop.places import model_folder, pipeline_folder
 from loop.refusals import DataNotFound
 from runner.graph import Graph
 from runner.package import Package
@@ -56,7 +57,7 @@ def open_version(use_case: UseCase, version: Version, home: Path) -> OpenedVersi
         holdout=package.info.holdout,
         recipe=recipe,
         horizon=horizon,
-        read_pipeline=partial(read_pipeline, pipeline_file(home, version.tag)),
+        read_pipeline=partial(read_pipeline, pipeline_folder(home, version.tag) / PIPELINE),
     )
 
 
@@ -69,15 +70,3 @@ def recipe_of(use_case: UseCase, package: Package) -> Recipe:
     return Recipe(
         kind="fresh", candidate=info.candidate, settings=settings, seed=info.seed, rows=0, instant_ms=None
     )
-
-
-def model_folder(home: Path, tag: str) -> Path:
-    """The files that serve."""
-    name, _, version = tag.partition(":")
-    return home / "bentoml" / "models" / name / version
-
-
-def pipeline_file(home: Path, tag: str) -> Path:
-    """The fitted pipeline that can learn on."""
-    name, _, version = tag.partition(":")
-    return home / "bentoml" / "models" / f"{name}_pipeline" / version / PIPELINE

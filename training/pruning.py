@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from storage.database import Database
-from storage.versions import Version, digests_in_use, mark_files_removed, prunable, versions
+from storage.versions import digests_in_use, mark_files_removed, prunable, versions
+from training.build import remove_bento
 
 
 def prune_bentos(database: Database, use_case: str, home: Path, keep: int, at_ms: int) -> list[str]:
@@ -25,16 +25,7 @@ def prune_bentos(database: Database, use_case: str, home: Path, keep: int, at_ms
         kept = digests_in_use(connection)
     for version in everyone:
         if version.files_removed_at_ms is not None:
-            _remove(version, home, with_snapshot=version.data_digest not in kept)
+            remove_bento(version.tag, home / "bentoml")
+            if version.data_digest not in kept:
+                (home / "snapshots" / f"{version.data_digest}.parquet").unlink(missing_ok=True)
     return [version.tag for version in going]
-
-
-def _remove(version: Version, home: Path, *, with_snapshot: bool) -> None:
-    name, _, number = version.tag.partition(":")
-    store = home / "bentoml"
-    places = (("bentos", name), ("models", name), ("models", f"{name}_pipeline"))
-    for folder in (store / kind / of / number for kind, of in places):
-        if folder.is_dir():
-            shutil.rmtree(folder)
-    if with_snapshot:
-        (home / "snapshots" / f"{version.data_digest}.parquet").unlink(missing_ok=True)

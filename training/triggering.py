@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
+from loop.places import model_folder
 from loop.triggers import Decision, quality_decision, schedule_decision
 from runner.package import CONTRACT
 from storage.automation import automation
@@ -108,9 +109,8 @@ def realised_quality(database: Database, home: Path, use_case: UseCase, holder: 
         newest = newest_labelled_rows(connection, use_case.name, use_case.policy.judged_rows)
     # Answers of an earlier Bento say nothing of this one; of its own it has learned from none.
     rows = [row for row in newest if row.prediction.bento == holder.tag]
-    name, _, tag = holder.model_tag.partition(":")
     try:
-        contract = Contract.read(home / "bentoml" / "models" / name / tag / CONTRACT)
+        contract = Contract.read(model_folder(home, holder.model_tag) / CONTRACT)
     except (OSError, ValueError) as error:
         return Decision("INVESTIGATE", f"the files of {holder.tag} cannot be read: {error}")
     reference = json.loads(holder.scores_json).get(use_case.metric, {}).get("value")

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from loop.places import model_folder
 from loop.refusals import BrokenPackage, DataNotFound, NotTrainable, Refusal
 from runner.graph import Graph
 from runner.package import GOLDEN, GRAPH, GoldenRows, Package
@@ -24,7 +25,7 @@ from training.fitted import StoredPipeline
 from training.graph import open_graph
 from training.labelled import LabelledRows
 from training.material import Material
-from training.opened import model_folder, recipe_of
+from training.opened import recipe_of
 from training.progress import Progress, Silence
 from training.recipe import Recipe, this_platform
 from training.record import code_revision, library_versions

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from loop.places import model_folder
 from loop.refusals import BrokenPackage
 from storage.versions import Version
 from use_cases.contract import Contract
@@ -36,7 +37,7 @@ class Bentos:
     """The Bentos of one installation."""
 
     def __init__(self, home: Path) -> None:
-        self._models = home / "bentoml" / "models"
+        self._home = home
         self._read: OrderedDict[str, Bento] = OrderedDict()
 
     def of(self, version: Version) -> Bento:
@@ -49,8 +50,7 @@ class Bentos:
         return found
 
     def _open(self, version: Version) -> Bento:
-        name, _, tag = version.model_tag.partition(":")
-        folder = self._models / name / tag
+        folder = model_folder(self._home, version.model_tag)
         try:
             info = json.loads((folder / "package.json").read_text(encoding="utf-8"))
             golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))

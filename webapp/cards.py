@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from loop.places import model_folder
 from storage.versions import Version
 
 #: The sentence that stands before the confusion matrix: `training.model_card`.
@@ -36,9 +37,8 @@ class Card:
 
 def read_card(home: Path, version: Version) -> Card | None:
     """The card of a version; None where its files are gone."""
-    name, _, number = version.model_tag.partition(":")
     try:
-        text = (home / "bentoml" / "models" / name / number / "model_card.md").read_text(encoding="utf-8")
+        text = (model_folder(home, version.model_tag) / "model_card.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
     return card(text)

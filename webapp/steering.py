@@ -7,18 +7,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from loop.places import bento_code
 from loop.refusals import Refusal
 from loop.triggers import PERSON
 from storage import automation
-from storage.processes import alive
 from storage.promotions import (
     Kind,
     NotPromotable,
     Promotion,
     next_promotion,
     open_promotions,
-    promote_now,
-    request_promotion,
+    put_in_production,
     rollback_target,
 )
 from storage.runs import Run, request_run
@@ -125,9 +124,7 @@ def retry(connection: Connection, use_case: str, run_id: str, *, at_ms: int) -> 
 
 def has_files(home: Path, version: Version) -> bool:
     """Whether a version's Bento is there to be served."""
-    name, _, number = version.tag.partition(":")
-    folder = home / "bentoml" / "bentos" / name / number / "src"
-    return version.files_removed_at_ms is None and folder.is_dir()
+    return version.files_removed_at_ms is None and bento_code(home, version.tag).is_dir()
 
 
 def _put(
@@ -135,10 +132,8 @@ def _put(
 ) -> Promotion:
     if not has_files(home, _version(connection, use_case, tag)):
         raise NotPromotable(f"the files of {tag} are gone; choose a version that still has them, or train")
-    supervisor = alive(connection, use_case, "supervisor", at_ms=at_ms)
-    ask = promote_now if supervisor is None else request_promotion
     said = _reason(reason, f"{kind} on the pages")
-    return ask(connection, use_case, tag, kind=kind, actor=PERSON, reason=said, at_ms=at_ms)
+    return put_in_production(connection, use_case, tag, kind=kind, actor=PERSON, reason=said, at_ms=at_ms)
 
 
 def _version(connection: Connection, use_case: str, tag: str) -> Version:

@@ -104,6 +104,7 @@ def test_a_browser_that_wants_french_gets_it_and_the_switch_changes_it(visit: Vi
     page = visit("/predict", locale="fr-FR")
     expect(page.get_by_role("heading", level=1)).to_have_text("Prédire")
     page.click("#fill-example")
+    expect(page.locator("#fill-example")).to_have_text(re.compile("Un autre"))
     page.get_by_label("Age", exact=True).fill("41.5")
     page.click("#predict")
     page.wait_for_url("**/predictions/*")

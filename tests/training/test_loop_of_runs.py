@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from files.export import export_data
 from loop.holdout import is_holdout
+from loop.places import model_folder
 from loop.refusals import NotTrainable
 from runner.package import Package
 from storage.database import Database
@@ -25,7 +26,6 @@ from tests.training.conftest import use_case_of, visits
 from tests.training.production import stream
 from training.ages import Ages
 from training.holdout import identities
-from training.opened import model_folder
 from training.outcome import Outcome
 from training.progress import Silence, Stopped
 from training.run import train

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
+from loop.places import model_folder
 from storage.database import Database
 from storage.versions import UnknownVersion
 from tests.training.conftest import use_case_of, visits
-from training.opened import model_folder
 from training.recipe import this_platform
 from training.record import code_revision
 from training.run import train
