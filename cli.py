@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from commands.doctor import doctor
 from commands.learning import init, train, verify
 from commands.processes import trainer, up, web
 from commands.rows import erase, export, feedback, predict, prune
@@ -26,7 +27,8 @@ app = typer.Typer(
 # In the order in which a newcomer meets them.
 for command in (
     *(up, init, train, predict, feedback, export),
-    *(versions, promote, rollback, pause, resume, quarantine, verify, trainer, web, erase, prune),
+    *(versions, promote, rollback, pause, resume, quarantine, verify, doctor),
+    *(trainer, web, erase, prune),
 ):
     app.command()(command)
 

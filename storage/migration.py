@@ -37,19 +37,20 @@ def migrate(database: _Opened) -> None:
 
 
 def _is_behind(connection: Connection) -> bool:
-    revision = _revision(connection)
-    if revision is not None and revision not in REVISIONS:
+    found = revision(connection)
+    if found is not None and found not in REVISIONS:
         log.warning(
             "the database is at revision %s, which this code (%s) does not know; it was migrated by newer "
             "code, and as migrations only add, this one carries on",
-            revision,
+            found,
             REVISIONS[-1],
         )
         return False
-    return revision != REVISIONS[-1]
+    return found != REVISIONS[-1]
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """The revision a database is at; None: it has no tables of ours yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()

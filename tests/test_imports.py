@@ -17,6 +17,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "use_cases": {"loop"},
     "runner": {"loop", "use_cases", "storage"},
     "training": {"loop", "storage", "use_cases", "runner"},
+    "reporting": {"loop", "storage", "use_cases", "runner"},
+    "diagnosis": {"loop", "storage", "use_cases", "runner"},
     "files": {"loop", "storage", "use_cases", "runner", "training"},
     "supervisor": {"loop", "storage", "monitoring"},
     "service": {"loop", "runner", "storage", "use_cases", "monitoring", "settings"},
@@ -24,8 +26,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": {"loop", "storage", "training"},
     "webapp": {"loop", "storage", "use_cases"},
     "commands": {
-        *("files", "installation", "terminal", "loop", "runner", "settings"),
-        *("storage", "supervisor", "training", "use_cases", "webapp"),
+        *("diagnosis", "files", "installation", "terminal", "loop", "runner", "settings"),
+        *("reporting", "storage", "supervisor", "training", "use_cases", "webapp"),
     },
     "cli": {"commands", "loop", "settings", "terminal"},
 }

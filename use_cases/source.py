@@ -86,18 +86,30 @@ def _of_snapshot(snapshot: Snapshot, source: Source) -> Snapshot | Source:
     return snapshot if snapshot.csv or snapshot.parquet or snapshot.join else source
 
 
+def source_files(use_case: UseCase, data: Path) -> list[Path]:
+    """The files that its rows come from; none where a loader finds its own."""
+    source = use_case.source
+    if source.loader is not None:
+        return []
+    if not source.snapshots:
+        return [data / source.folder / name for name in _named_files(source)]
+    return [path for one in source.snapshots for path in _files(one, source, data)]
+
+
 def _files(snapshot: Snapshot, source: Source, data: Path) -> list[Path]:
-    place = _of_snapshot(snapshot, source)
-    names = place.join.tables if place.join else (place.csv or place.parquet or "",)
+    names = _named_files(_of_snapshot(snapshot, source))
     return [data / source.folder / snapshot.folder / name for name in names]
+
+
+def _named_files(place: Snapshot | Source) -> tuple[str, ...]:
+    return place.join.tables if place.join else (place.csv or place.parquet or "",)
 
 
 def _rows_of(use_case: UseCase, place: Snapshot | Source, folder: Path, data: Path) -> pd.DataFrame:
     """The rows of one csv, parquet, loader or join."""
     if isinstance(place, Source) and place.loader is not None:
         return _loaded(use_case, place.loader, data)
-    names = place.join.tables if place.join else (place.csv or place.parquet or "",)
-    paths = [folder / name for name in names]
+    paths = [folder / name for name in _named_files(place)]
     _refuse_absent_files(use_case, paths, data)
     as_text = [name for name, kind in use_case.kinds.items() if kind == "category"]
     as_text += [use_case.id] if use_case.id else []

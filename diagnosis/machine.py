@@ -1,0 +1,141 @@
+"""The machine: libraries, disk, memory, ports."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+
+from diagnosis.finding import Finding
+
+#: A Bento with a forest takes 60 MB, the log of a million answers about 1 GB.
+LEAST_FREE_BYTES = 500_000_000
+_FEW_FREE_BYTES = 5_000_000_000
+#: A training of the embedded use case peaks below this.
+_LITTLE_MEMORY_BYTES = 1_000_000_000
+_EXTRAS_OF_SERVING = ("", "training", "web")
+
+
+def libraries(distribution: str = "rebento") -> Iterator[Finding]:
+    """Whether what is installed is what Rebento was made for."""
+    wrong = []
+    for line in requires(distribution) or []:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not any(
+            wanted.marker.evaluate({"extra": extra}) for extra in _EXTRAS_OF_SERVING
+        ):
+            continue
+        try:
+            there = version(wanted.name)
+        except PackageNotFoundError:
+            wrong.append(f"{wanted.name} is not installed")
+            continue
+        if not wanted.specifier.contains(there, prereleases=True):
+            wrong.append(f"{wanted.name} {there} is not {wanted.specifier}")
+    if wrong:
+        advice = "make the environment anew from the lock file: `make clean`, then `make run`"
+        yield Finding("libraries", "failing", "; ".join(wrong), advice)
+    else:
+        yield Finding(
+            "libraries", "well", f"Rebento {version(distribution)} on Python {platform.python_version()}"
+        )
+
+
+def disk(home: Path) -> Iterator[Finding]:
+    """Whether the home can be written, and how much room it has."""
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        advice = "give it to the user that runs Rebento, or set REBENTO_HOME to another folder"
+        yield Finding("disk", "failing", f"{there} cannot be written by this user", advice)
+        return
+    usage = shutil.disk_usage(there)
+    said = f"{_gigabytes(usage.free)} of {_gigabytes(usage.total)} are free under {home}"
+    if usage.free < LEAST_FREE_BYTES:
+        advice = (
+            "free some now: answers go on but are not stored on a full disk; `rebento prune` removes old ones"
+        )
+        yield Finding("disk", "failing", said, advice)
+    elif usage.free < _FEW_FREE_BYTES:
+        advice = "plan for more; `rebento prune` removes what the policy keeps no longer"
+        yield Finding("disk", "look", said, advice)
+    else:
+        yield Finding("disk", "well", said)
+
+
+def memory() -> Iterator[Finding]:
+    """Whether a training would find room."""
+    free = psutil.virtual_memory().available
+    said = f"{_gigabytes(free)} are available"
+    if free < _LITTLE_MEMORY_BYTES:
+        yield Finding("memory", "look", said, "stop something else: a training or a report may need 1 GB")
+    else:
+        yield Finding("memory", "well", said)
+
+
+def port(host: str, number: int, what: str, variable: str, supervisor: int | None) -> Finding:
+    """Whether a port is held by the service that should hold it, by a stranger, or by nobody.
+
+    `supervisor`: the process id of the one that says it runs here; None: none does.
+    """
+    subject = f"port {number}"
+    if not _is_taken(host, number):
+        if supervisor is None:
+            return Finding(subject, "well", f"free for {what}")
+        advice = "look at what `rebento up` prints: it is started again by itself"
+        return Finding(subject, "failing", f"nobody listens for {what} though `rebento up` runs", advice)
+    holders = _holders(number)
+    if supervisor is not None and (not holders or holders & _family(supervisor)):
+        return Finding(subject, "well", f"held by {what}")
+    named = ", ".join(sorted(_named(pid) for pid in holders)) or "another user's process"
+    advice = f"stop it, or set {variable} to another port"
+    return Finding(subject, "failing", f"{named} listens where {what} should", advice)
+
+
+def _is_taken(host: str, number: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _holders(number: int) -> set[int]:
+    """Process ids that listen on the port, as far as this user may see them."""
+    try:
+        found = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return set()
+    return {
+        one.pid
+        for one in found
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == number and one.pid is not None
+    }
+
+
+def _family(pid: int) -> set[int]:
+    try:
+        return {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _named(pid: int) -> str:
+    try:
+        return f"{psutil.Process(pid).name()} (process {pid})"
+    except psutil.NoSuchProcess:
+        return f"process {pid}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"

@@ -1,0 +1,1 @@
+"""Reports on the model's health: the only place that imports Evidently."""

@@ -1,0 +1,139 @@
+"""`rebento doctor` on real installations, whole and broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from diagnosis import machine, stored
+from diagnosis.finding import Finding
+from loop.clock import now_ms
+from storage import schema
+from storage.database import Database
+from tests.journeys.conftest import BIN, Home, free_port, serving
+
+slow = pytest.mark.slow
+
+
+def _ports(home: Home, folder: Path) -> Home:
+    """The same installation with three ports of its own."""
+    names = ("REBENTO_API_PORT", "REBENTO_WEB_PORT", "REBENTO_REPORTING_PORT")
+    return home.copy(folder, **{name: str(free_port()) for name in names})
+
+
+def _said(home: Home) -> tuple[int, dict[str, str]]:
+    """Exit code, and each subject with its mark and sentence."""
+    run = home.rebento("doctor", check=False)
+    found = re.findall(r"^(ok|look|FAIL) +([\w ]+): (.*)$", run.stdout, re.MULTILINE)
+    assert found, run.stdout + run.stderr
+    return run.returncode, {subject: f"{mark} {sentence}" for mark, subject, sentence in found}
+
+
+def test_before_anything_was_made_nothing_is_made(tmp_path: Path) -> None:
+    code, said = _said(_ports(Home(tmp_path, "doctor_visits"), tmp_path / "there"))
+    assert code == 0
+    assert said["database"] == "look there is none yet"
+    assert not (tmp_path / "there" / "var").exists()
+
+
+@slow
+def test_a_sound_installation_is_said_to_be_sound(trained: Home, tmp_path: Path) -> None:
+    code, said = _said(_ports(trained, tmp_path))
+    assert code == 0, said
+    assert re.fullmatch(r"ok small:\S+ answers its \d+ golden rows as when it was built", said["champion"])
+    assert said["processes"] == "look small is not being served"
+    assert {line.partition(" ")[0] for line in said.values()} == {"ok", "look"}
+
+
+@slow
+def test_a_running_service_holds_its_ports_and_a_stranger_does_not(trained: Home, tmp_path: Path) -> None:
+    home = _ports(trained, tmp_path)
+    ports = {name: int(value) for name, value in home.extra.items() if name.endswith("_PORT")}
+    with socket.create_server(("127.0.0.1", ports["REBENTO_WEB_PORT"])):
+        with serving(home, [str(BIN / "rebento"), "up"], ports["REBENTO_API_PORT"]):
+            code, said = _said(home)
+    assert code == 1
+    assert said[f"port {ports['REBENTO_API_PORT']}"] == "ok held by the API"
+    assert said[f"port {ports['REBENTO_WEB_PORT']}"].endswith("listens where the pages should")
+    assert said[f"port {ports['REBENTO_WEB_PORT']}"].startswith("FAIL")
+
+
+@slow
+def test_lost_files_a_future_clock_and_a_damaged_file_are_each_named(trained: Home, tmp_path: Path) -> None:
+    home = _ports(trained, tmp_path)
+    (tag,) = home.tags()
+    shutil.rmtree(home.var / "bentoml" / "models" / "small" / tag.partition(":")[2])
+    database = Database.open(home.database_url)
+    with database.writing() as connection:
+        connection.execute(update(schema.versions).values(created_at_ms=now_ms() + 3_600_000))
+    database.close()
+    code, said = _said(home)
+    assert code == 1
+    assert said["champion"].startswith("FAIL the model in")
+    assert re.match(r"FAIL rows are stored that come 3,\d\d\d s from now", said["clock"])
+    assert said["database"].startswith("ok")
+
+
+def test_a_damaged_file_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "rebento.sqlite"
+    database = Database.open(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_runs_state'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    database = Database.open(f"sqlite:///{path}")
+    (found,) = stored.tables(database)
+    database.close()
+    assert found.health == "failing"
+    assert "damaged" in found.sentence and "restore" in found.advice
+
+
+def test_a_database_behind_this_code_is_said_to_be_migrated_at_the_start(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    (found,) = stored.tables(database)
+    assert found == Finding("database", "look", "it has no tables yet", "`rebento up` makes them")
+    database.migrate()
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    (found,) = stored.tables(database)
+    assert found.health == "look" and "at revision 0001" in found.sentence
+    database.close()
+
+
+def test_a_port_without_a_supervisor_is_free_or_a_strangers() -> None:
+    number = free_port()
+    assert machine.port("127.0.0.1", number, "the API", "REBENTO_API_PORT", None).health == "well"
+    with socket.create_server(("127.0.0.1", number)):
+        found = machine.port("127.0.0.1", number, "the API", "REBENTO_API_PORT", None)
+    assert found.health == "failing"
+    assert "REBENTO_API_PORT" in found.advice
+
+
+def test_a_full_disk_and_a_home_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = machine.disk(tmp_path / "not" / "made" / "yet")
+    assert found.health in ("well", "look")
+    monkeypatch.setattr(machine, "LEAST_FREE_BYTES", 10**18)
+    (found,) = machine.disk(tmp_path)
+    assert found.health == "failing" and "rebento prune" in found.advice
+    (found,) = machine.disk(Path("/proc/1"))
+    assert found.health == "failing"
+
+
+def test_libraries_are_those_of_the_lock() -> None:
+    (found,) = machine.libraries()
+    assert found.health == "well", found
