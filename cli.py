@@ -7,6 +7,7 @@ import sys
 import typer
 
 from commands.doctor import doctor
+from commands.keeping import backup, restore
 from commands.learning import init, train, verify
 from commands.processes import trainer, up, web
 from commands.rows import erase, export, feedback, predict, prune
@@ -27,7 +28,7 @@ app = typer.Typer(
 # In the order in which a newcomer meets them.
 for command in (
     *(up, init, train, predict, feedback, export),
-    *(versions, promote, rollback, pause, resume, quarantine, verify, doctor),
+    *(versions, promote, rollback, pause, resume, quarantine, verify, doctor, backup, restore),
     *(trainer, web, erase, prune),
 ):
     app.command()(command)

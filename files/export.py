@@ -20,11 +20,11 @@ from storage.labelled import labelled_rows
 from storage.predictions import Prediction
 from training.ages import Ages
 from training.gathering import prediction_ids
-from training.holdout import holdout_mask, identities
 from training.recipe import Recipe
 from training.recipes import learned_places
 from training.snapshot import read_snapshot
 from use_cases.derive import frame_rows
+from use_cases.identity import holdout_mask, identities
 
 _CHUNK_ROWS = 10_000
 

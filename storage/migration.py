@@ -32,7 +32,7 @@ def migrate(database: _Opened) -> None:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         # Another process may have migrated while this one waited.
         if _is_behind(connection):
-            _upgrade(connection)
+            upgrade(connection, "head")
             log.info("database migrated revision=%s", REVISIONS[-1])
 
 
@@ -57,7 +57,8 @@ def revision(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, to: str) -> None:
+    """Runs the revisions up to and with `to`, in the connection's transaction."""
     # Not at the top: serving starts on a database that is up to date, and Alembic takes 0.2 s to import.
     from alembic import command
     from alembic.config import Config
@@ -66,4 +67,4 @@ def _upgrade(connection: Connection) -> None:
     folder = str(Path(__file__).with_name("migrations"))
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

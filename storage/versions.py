@@ -96,6 +96,12 @@ def versions(connection: Connection, use_case: str) -> tuple[Version, ...]:
     return tuple(Version(*row) for row in connection.execute(wanted))
 
 
+def kept_versions(connection: Connection) -> tuple[Version, ...]:
+    """Every version of every use case whose files were not pruned."""
+    wanted = select(*_COLUMNS).where(_TABLE.c.files_removed_at_ms.is_(None)).order_by(_TABLE.c.tag)
+    return tuple(Version(*row) for row in connection.execute(wanted))
+
+
 def change_stage(
     connection: Connection, tag: str, to_stage: Stage, *, actor: str, reason: str, at_ms: int
 ) -> Version:
