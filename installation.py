@@ -63,16 +63,17 @@ class Installation:
             name = current.read_text(encoding="utf-8").strip()
         name = name or DEFAULT_USE_CASE
         installation = cls(settings, name)
-        if name not in known_use_cases(installation._folders):
+        if name not in known_use_cases(installation.use_case_folders):
             installation.use_case()  # raises the sentence that lists those there are
         return installation
 
     @property
-    def _folders(self) -> tuple[Path, Path]:
+    def use_case_folders(self) -> tuple[Path, Path]:
+        """Where use cases lie; a person's own come before those shipped."""
         return (self.settings.use_cases, SHIPPED)
 
     def use_case(self) -> UseCase:
-        return read_use_case(self.use_case_name, self._folders)
+        return read_use_case(self.use_case_name, self.use_case_folders)
 
     @contextmanager
     def database(self) -> Iterator[Database]:
@@ -106,13 +107,13 @@ class Installation:
         from runner.engine import Engine, Limits
         from runner.ids import PredictionIds
         from runner.journal import Journal
-        from runner.store import Store
+        from runner.store import Store, Unmeasured
 
         package = self.open_champion()
         settings = self.settings
         with self.database() as database:
             journal = Journal(
-                Store(database, package.info, lambda outcome, count: None).write,
+                Store(database, package.info, Unmeasured()).write,
                 queue_rows=settings.log_queue_rows,
                 commit_seconds=settings.log_commit_milliseconds / 1000,
                 lost=_refuse_loss,
@@ -124,7 +125,7 @@ class Installation:
                     PredictionIds(database.secret("prediction_ids"), package.info.use_case),
                     journal,
                     Limits(settings.max_rows, settings.max_body_bytes, settings.max_explain_rows),
-                    lambda labels, confidences: None,
+                    lambda labels, confidences, warnings: None,
                 )
             finally:
                 journal.close()

@@ -47,6 +47,7 @@ desk = Desk(
     flush_seconds=FLUSH_SECONDS,
     metrics=lambda: (metrics.text(), metrics.content_type),
 )
+metrics.in_flight_now = lambda: desk.in_flight
 
 
 class PredictAnswer(BaseModel):
@@ -118,7 +119,7 @@ class Runner:
         database.migrate()
         self._database = database
         self._journal: Journal[FeedbackCall, dict[str, Any]] = Journal(
-            Store(database, info, metrics.fed_back).write,
+            Store(database, info, metrics).write,
             queue_rows=settings.log_queue_rows,
             commit_seconds=settings.log_commit_milliseconds / 1000,
             lost=metrics.log_lost.inc,

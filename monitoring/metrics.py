@@ -1,9 +1,8 @@
-"""Every metric of the API, for prometheus-client.
+"""What one worker counts, for prometheus-client.
 
-Labels are bounded: routes are templates, statuses and outcomes come from fixed sets, classes from the
-contract. Several workers share one folder of counters (PROMETHEUS_MULTIPROC_DIR, set by whoever starts
-them, before prometheus_client is imported); any of them answers for all, and what a worker that ended
-has counted stays counted.
+Names, labels and help are those of `monitoring.catalogue`. Several workers share one folder of counters
+(PROMETHEUS_MULTIPROC_DIR, set by whoever starts them, before prometheus_client is imported); any of them
+answers for all, and what a worker that ended has counted stays counted.
 """
 
 from __future__ import annotations
@@ -12,20 +11,32 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from monitoring import catalogue
+from monitoring.catalogue import Metric
+from monitoring.ended import reading
+from monitoring.exposition import texts_beside
 from monitoring.tally import CounterTally, HistogramTally
 
 #: How long an answer may wait to be seen by another worker's scrape.
 FLUSH_SECONDS = 0.05
 #: How often a scrape is tried while other workers are making their files.
 _LOOKS = 20
+_SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_CONFIDENCE_BUCKETS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+
+def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
+    return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=registry)
 
 
 class ServiceMetrics:
@@ -34,53 +45,24 @@ class ServiceMetrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._shared = os.environ.get(_SHARED_FOLDER)
         self._flushing = threading.Lock()
         registry = CollectorRegistry()
         self._registry = registry
-        self.requests = Counter(
-            "api_requests", "Requests answered, by route and status.", ["route", "status"], registry=registry
-        )
-        self.latency = Histogram(
-            "api_request_latency_seconds",
-            "Time from a request's last header to its answer, by route.",
-            ["route"],
-            buckets=_LATENCY_BUCKETS,
-            registry=registry,
-        )
-        self.predictions = Counter(
-            "predictions", "Predictions given, by class.", ["prediction"], registry=registry
-        )
-        self.confidence = Histogram(
-            "prediction_confidence",
-            "Probability of the predicted class.",
-            buckets=_CONFIDENCE_BUCKETS,
-            registry=registry,
-        )
-        self.feedback = Counter(
-            "feedback",
-            "Feedback taken, by outcome: joined to its prediction, pending, whole row, or refused.",
-            ["outcome"],
-            registry=registry,
-        )
-        self.log_lost = Counter(
-            "prediction_log_lost",
-            "Predictions answered but not logged: the queue was full.",
-            registry=registry,
-        )
-        self.log_waiting = Gauge(
-            "prediction_log_waiting_rows",
-            "Predictions answered and not stored yet.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self.info = Gauge(
-            "bento_info",
-            "1 for the Bento that answers and the model in it.",
-            ["bento", "model"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        self.in_flight_now: Callable[[], int] = lambda: 0
+        """How many requests are being answered; set by whoever answers them."""
+        self.requests = counter(catalogue.REQUESTS, registry)
+        self.latency = histogram(catalogue.LATENCY, registry)
+        self.predictions = counter(catalogue.PREDICTIONS, registry)
+        self.confidence = histogram(catalogue.CONFIDENCE, registry)
+        self.warnings = counter(catalogue.WARNINGS, registry)
+        self.feedback = counter(catalogue.FEEDBACK, registry)
+        self.feedback_delay = histogram(catalogue.FEEDBACK_DELAY, registry)
+        self.log_lost = counter(catalogue.LOG_LOST, registry)
+        self.writes = histogram(catalogue.WRITES, registry)
+        self.log_waiting = _gauge(catalogue.LOG_WAITING, registry, "livesum")
+        self.in_flight = _gauge(catalogue.IN_FLIGHT, registry, "livesum")
+        self.info = _gauge(catalogue.BENTO, registry, "livemax")
         self._answered: dict[tuple[str, int], tuple[CounterTally, HistogramTally]] = {}
         self._by_class: dict[str, CounterTally] = {}
         self._confidences = HistogramTally(self.confidence)
@@ -100,13 +82,22 @@ class ServiceMetrics:
         first, self._is_due = not self._is_due, True
         return first
 
-    def predicted(self, labels: Sequence[str], confidences: Sequence[float]) -> None:
+    def predicted(
+        self,
+        labels: Sequence[str],
+        confidences: Sequence[float],
+        warnings: Sequence[Sequence[Mapping[str, str]]],
+    ) -> None:
+        """Tallies answers; `warnings` of each row name their columns, which are the contract's."""
         for label, confidence in zip(labels, confidences, strict=True):
             tally = self._by_class.get(label)
             if tally is None:
                 tally = self._by_class[label] = CounterTally(self.predictions.labels(label))
             tally.add()
             self._confidences.add(confidence)
+        for warned in warnings:
+            for one in warned:
+                self.warnings.labels(one["column"]).inc()
 
     def flush(self) -> None:
         """Carries the tallies over, so that every worker's scrape sees them."""
@@ -118,21 +109,34 @@ class ServiceMetrics:
             for predicted in list(self._by_class.values()):
                 predicted.flush()
             self._confidences.flush()
+            self.in_flight.set(self.in_flight_now())
 
     def fed_back(self, outcome: str, count: int) -> None:
         self.feedback.labels(outcome).inc(count)
+
+    def delayed(self, seconds: float) -> None:
+        self.feedback_delay.observe(max(0.0, seconds))
+
+    def wrote(self, outcome: str, seconds: float) -> None:
+        self.writes.labels(outcome).observe(seconds)
 
     def serves(self, bento: str, model: str) -> None:
         self.info.labels(bento, model).set(1)
 
     def text(self) -> bytes:
-        """All workers' metrics in Prometheus text format, every answer given before the call among them."""
+        """All workers' metrics in Prometheus text format, every answer given before the call among them, and
+        what the supervisor measured."""
         self.flush()
-        if self._shared:
-            time.sleep(FLUSH_SECONDS * 1.2)  # the other workers' turn to carry over
-        if not self._shared:
+        if self._shared is None:
             return generate_latest(self._registry)
-        return _merged_text()
+        time.sleep(FLUSH_SECONDS * 1.2)  # the other workers' turn to carry over
+        folder = Path(self._shared)
+        with reading(folder):
+            return _merged_text() + texts_beside(folder)
+
+
+def _gauge(metric: Metric, registry: CollectorRegistry, mode: Literal["livesum", "livemax"]) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
 
 
 def _merged_text() -> bytes:
@@ -151,5 +155,5 @@ def _merged_text() -> bytes:
 
 def _look() -> bytes:
     merged = CollectorRegistry()
-    multiprocess.MultiProcessCollector(merged)
+    multiprocess.MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
     return generate_latest(merged)

@@ -19,7 +19,7 @@ from runner.graph import Answers
 from runner.ids import PredictionIds
 from runner.journal import Journal, PredictionBatch
 from runner.package import Package
-from runner.rows import MOST_PROBLEMS, CheckedRows, together
+from runner.rows import MOST_PROBLEMS, CheckedRows, Warnings, together
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Engine:
         ids: PredictionIds,
         journal: Journal[FeedbackCall, Json],
         limits: Limits,
-        predicted: Callable[[list[str], list[float]], None],
+        predicted: Callable[[list[str], list[float], list[Warnings]], None],
     ) -> None:
         self.package = package
         self.limits = limits
@@ -68,7 +68,7 @@ class Engine:
         answers = self._graph.answer(checked.numbers, checked.categories)
         batch = self._batch(checked, answers)
         self._journal.log(batch)
-        self._predicted(batch.labels, batch.confidences)
+        self._predicted(batch.labels, batch.confidences, checked.warnings)
         predictions = [
             {
                 "prediction_id": prediction_id,
@@ -128,7 +128,7 @@ class Engine:
         """
         call = self.check_feedback(items)
         if call.whole is not None:
-            self._predicted(call.whole.labels, call.whole.confidences)
+            self._predicted(call.whole.labels, call.whole.confidences, [])
         return self._journal.record(call)
 
     def check_feedback(self, items: Any) -> FeedbackCall:

@@ -61,6 +61,8 @@ class Desk:
     metrics: Callable[[], tuple[bytes, str]]
     engine: Engine | None = None
     gather: Gather | None = None
+    in_flight: int = 0
+    """Calls that are being answered now."""
 
     def open(self, engine: Engine) -> None:
         """From now on calls are answered."""
@@ -92,7 +94,11 @@ class HotRoutes:
                 if method != "POST":
                     status, body = 405, _sentence(f"{path} takes POST, not {method}")
                 else:
-                    status, body = await self._post(path, scope, receive)
+                    self._desk.in_flight += 1
+                    try:
+                        status, body = await self._post(path, scope, receive)
+                    finally:
+                        self._desk.in_flight -= 1
             elif path == "/metrics" and method in ("GET", "HEAD"):
                 text, kind = await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._desk.metrics

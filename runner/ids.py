@@ -42,3 +42,8 @@ class PredictionIds:
 
     def _sign(self, body: bytes) -> bytes:
         return blake2b(body, key=self._key, digest_size=_SIGNATURE_BYTES).digest()
+
+
+def made_at_ms(prediction_id: str) -> int:
+    """When an id was given out, milliseconds UTC."""
+    return int(prediction_id[:12], 16)

@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import orjson
 
 from loop.holdout import is_holdout
 from runner.feedback import FeedbackCall
+from runner.ids import made_at_ms
 from runner.journal import PredictionBatch
 from runner.package import PackageInfo
 from storage.database import Database
-from storage.feedback import Feedback, record_feedback
+from storage.feedback import Feedback, FeedbackReceipt, record_feedback
 from storage.predictions import Prediction, record_predictions
+
+
+class Measures(Protocol):
+    """Who counts what is stored."""
+
+    def fed_back(self, outcome: str, count: int) -> None:
+        """So many true answers were taken: 'joined', 'pending' or 'whole'."""
+
+    def delayed(self, seconds: float) -> None:
+        """A true answer came so long after its prediction."""
+
+    def wrote(self, outcome: str, seconds: float) -> None:
+        """A transaction took so long, and was 'stored' or 'refused'."""
+
+
+class Unmeasured:
+    """Nobody counts."""
+
+    def fed_back(self, outcome: str, count: int) -> None: ...
+
+    def delayed(self, seconds: float) -> None: ...
+
+    def wrote(self, outcome: str, seconds: float) -> None: ...
 
 
 class Store:
     """Writes what the engine hands over, in the words of the tables."""
 
-    def __init__(self, database: Database, info: PackageInfo, fed_back: Callable[[str, int], None]) -> None:
+    def __init__(self, database: Database, info: PackageInfo, measures: Measures) -> None:
         self._database = database
         self._info = info
-        self._fed_back = fed_back
+        self._measures = measures
 
     def write(
         self, batches: Sequence[PredictionBatch], calls: Sequence[FeedbackCall]
     ) -> list[dict[str, Any]]:
         """Stores answers and feedback in one transaction, durable where there is feedback."""
-        predictions = [row for batch in batches for row in self._predictions(batch, "request")]
-        with self._database.writing(durable=bool(calls)) as connection:
-            if predictions:
-                record_predictions(connection, predictions, self._info.k)
-            receipts = [
-                record_feedback(connection, self._info.use_case, self._feedback(call), self._info.k)
-                for call in calls
-            ]
+        started = time.perf_counter()
+        outcome = "refused"
+        try:
+            receipts = self._write(batches, calls)
+            outcome = "stored"
+        finally:
+            self._measures.wrote(outcome, time.perf_counter() - started)
         for call, receipt in zip(calls, receipts, strict=True):
             whole = len(call.whole.ids) if call.whole else 0
-            self._fed_back("whole", whole)
-            self._fed_back("pending", receipt.pending)
-            self._fed_back("joined", receipt.accepted - receipt.pending - whole)
+            self._measures.fed_back("whole", whole)
+            self._measures.fed_back("pending", receipt.pending)
+            self._measures.fed_back("joined", receipt.accepted - receipt.pending - whole)
+            for item in call.items:
+                if item.position is None:
+                    self._measures.delayed((call.received_at_ms - made_at_ms(item.prediction_id)) / 1000)
         return [
             {
                 "accepted": receipt.accepted,
@@ -50,6 +77,18 @@ class Store:
             }
             for receipt in receipts
         ]
+
+    def _write(
+        self, batches: Sequence[PredictionBatch], calls: Sequence[FeedbackCall]
+    ) -> list[FeedbackReceipt]:
+        predictions = [row for batch in batches for row in self._predictions(batch, "request")]
+        with self._database.writing(durable=bool(calls)) as connection:
+            if predictions:
+                record_predictions(connection, predictions, self._info.k)
+            return [
+                record_feedback(connection, self._info.use_case, self._feedback(call), self._info.k)
+                for call in calls
+            ]
 
     def _predictions(self, batch: PredictionBatch, origin: str) -> list[Prediction]:
         info = self._info

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select, update
 
 from storage import schema
+from storage.automation import automation
 
 Kind = Literal["drift", "quality", "suspicion"]
 Action = Literal["NO_ACTION", "RETRAIN", "INVESTIGATE"]
@@ -27,6 +28,8 @@ class StoredDecision:
     at_ms: int
     run_id: str | None
     """The training run that a RETRAIN led to; None: none yet."""
+    was_paused: bool = False
+    """Automation was paused when it was made: it leads to no run, also not when that is resumed."""
 
 
 _TABLE = schema.decisions
@@ -43,7 +46,11 @@ def record_decision(
     numbers_json: str = "{}",
     at_ms: int,
 ) -> int:
-    """Enters a decision; gives its id. A RETRAIN then waits until `act_on_decision`."""
+    """Enters a decision; gives its id. A RETRAIN then waits until `act_on_decision`.
+
+    One that is made while automation is paused waits for nothing: whoever resumes it later did not ask for
+    a training that was called for then.
+    """
     values = {
         "use_case": use_case,
         "kind": kind,
@@ -51,15 +58,19 @@ def record_decision(
         "sentence": sentence,
         "numbers_json": numbers_json,
         "at_ms": at_ms,
+        "was_paused": automation(connection, use_case).is_paused,
     }
     made = connection.execute(insert(_TABLE).values(values).returning(_TABLE.c.decision_id))
     return int(made.scalar_one())
 
 
 def waiting_decisions(connection: Connection, use_case: str) -> tuple[StoredDecision, ...]:
-    """Every RETRAIN that no training run has come of yet, oldest first."""
+    """Every RETRAIN that a training run is to come of and has not yet, oldest first."""
     wanted = select(*_COLUMNS).where(
-        _TABLE.c.use_case == use_case, _TABLE.c.decision == "RETRAIN", _TABLE.c.run_id.is_(None)
+        _TABLE.c.use_case == use_case,
+        _TABLE.c.decision == "RETRAIN",
+        _TABLE.c.run_id.is_(None),
+        ~_TABLE.c.was_paused,
     )
     return tuple(StoredDecision(*row) for row in connection.execute(wanted.order_by(_TABLE.c.decision_id)))
 

@@ -146,8 +146,8 @@ def _labelled(use_case: str, as_of_ms: int | None, last_ms: int) -> Select[Any]:
         .join_from(_TOLD, stored, _TOLD.c.prediction_id == stored.c.prediction_id)
         .where(
             _TOLD.c.use_case == use_case,
-            _takes_part(_TOLD, use_case, as_of_ms, last_ms),
-            _TOLD.c.superseded_at_ms.is_(None) | ~_later(use_case, as_of_ms, last_ms),
+            takes_part(_TOLD, use_case, as_of_ms, last_ms),
+            _TOLD.c.superseded_at_ms.is_(None) | ~has_later(use_case, as_of_ms, last_ms),
         )
     )
 
@@ -162,7 +162,8 @@ def _known(told: FromClause, last_ms: int) -> ColumnElement[int]:
 
 # A set of ids and no correlated subquery: PostgreSQL hashes it once, where on tables that it has no
 # statistics of it would pick a join that took 5.9 s for 2,000 rows.
-def _takes_part(told: FromClause, use_case: str, as_of_ms: int | None, last_ms: int) -> ColumnElement[bool]:
+def takes_part(told: FromClause, use_case: str, as_of_ms: int | None, last_ms: int) -> ColumnElement[bool]:
+    """Whether a feedback counts at an instant (None: now), were it the only one on its prediction."""
     aside = _SET_ASIDE.alias()
     ids = select(aside.c.feedback_id).where(aside.c.use_case == use_case)
     if as_of_ms is None:
@@ -179,13 +180,14 @@ def _takes_part(told: FromClause, use_case: str, as_of_ms: int | None, last_ms: 
     )
 
 
-def _later(use_case: str, as_of_ms: int | None, last_ms: int) -> Exists:
+def has_later(use_case: str, as_of_ms: int | None, last_ms: int) -> Exists:
+    """Whether a later feedback on the same prediction takes part."""
     later = _TOLD.alias("later")
     # Without the use case, which the prediction's id stands for: PostgreSQL would go by another index.
     return exists().where(
         later.c.prediction_id == _TOLD.c.prediction_id,
         later.c.feedback_id > _TOLD.c.feedback_id,
-        _takes_part(later, use_case, as_of_ms, last_ms),
+        takes_part(later, use_case, as_of_ms, last_ms),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text, false
 
 from storage.columns import COUNTED, metadata
 
@@ -76,6 +76,7 @@ decisions = Table(
     Column("numbers_json", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("run_id", Text),  # the training run it led to
+    Column("was_paused", Boolean, nullable=False, server_default=false()),  # automation, when it was made
     sqlite_autoincrement=True,
 )
 Index("ix_decisions_use_case", decisions.c.use_case, decisions.c.decision_id)

@@ -28,9 +28,10 @@ from storage.loop_schema import promotions as promotions
 from storage.loop_schema import quarantine as quarantine
 from storage.loop_schema import suspensions as suspensions
 from storage.loop_schema import verdicts as verdicts
+from storage.report_schema import reports as reports
 
 #: Every revision, oldest first. Known here too, so that a database at the last one costs no Alembic import.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 predictions = Table(
     "predictions",

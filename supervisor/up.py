@@ -20,6 +20,7 @@ from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.ledger import Ledger
 from supervisor.listening import listen
+from supervisor.observer import Observer
 from supervisor.orphans import Left, only_one
 from supervisor.standing import Standing
 from supervisor.worker import Launch
@@ -104,6 +105,7 @@ def serve(
                 seconds = _SWAP_SECONDS if standing.is_busy else _LOOK_SECONDS
                 select.select(standing.descriptors(), [], [], seconds)
 
+            observer = Observer(database, plan.use_case, plan.home, shared.folder)
             try:
                 began = time.monotonic()
                 before.end_children()
@@ -118,6 +120,7 @@ def serve(
                     hours.daemon = True
                     hours.start()
                     before.replace(listener)
+                    observer.start()
                 while not stopping.is_set():
                     standing.look(time.monotonic())
                     for child in plan.children:
@@ -126,6 +129,7 @@ def serve(
                     pause()
                 say_if_possible("stopping: what is held is answered first")
             finally:
+                observer.stop()
                 listener.close()
                 for child in plan.children:
                     child.leave()

@@ -35,7 +35,7 @@ def test_a_scrape_holds_every_answer_given_before_it() -> None:
     metrics = ServiceMetrics()
     assert metrics.answered("/predict", 200, 0.003) is True
     assert metrics.answered("/predict", 200, 0.003) is False
-    metrics.predicted(["yes", "no"], [0.8, 0.6])
+    metrics.predicted(["yes", "no"], [0.8, 0.6], [[], [{"column": "age", "problem": "far"}]])
     metrics.fed_back("joined", 2)
     metrics.serves("visits:abc", "visits:abc")
     text = metrics.text().decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.automation import pause, resume
 from storage.database import Database
 from storage.decisions import (
     Action,
@@ -53,3 +54,16 @@ def test_only_a_retrain_waits_and_leads_to_one_run(database: Database) -> None:
         assert not act_on_decision(connection, first, "run 2")
         assert [one.decision_id for one in waiting_decisions(connection, USE_CASE)] == [second]
         assert decisions(connection, USE_CASE, kind="quality")[0].run_id == "run 1"
+
+
+def test_a_retrain_of_a_pause_waits_for_nothing_also_when_that_ends(database: Database) -> None:
+    before = record(database, "RETRAIN")
+    with database.writing() as connection:
+        pause(connection, USE_CASE, actor="ana", reason="audit", at_ms=2)
+    record(database, "RETRAIN", kind="drift", at_ms=3)
+    with database.writing() as connection:
+        resume(connection, USE_CASE, actor="ana", reason="done", at_ms=4)
+    after = record(database, "RETRAIN", at_ms=5)
+    with database.reading() as connection:
+        assert [one.decision_id for one in waiting_decisions(connection, USE_CASE)] == [before, after]
+        assert [one.was_paused for one in decisions(connection, USE_CASE)] == [False, True, False]

@@ -1,0 +1,53 @@
+"""A long-lived process that is there says so, so that pages and commands can tell."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from loop.claims import Claim
+from loop.clock import now_ms
+from loop.refusals import StorageUnavailable
+from storage.database import Database
+from storage.processes import beat, farewell
+
+log = logging.getLogger("rebento.storage")
+
+
+class Presence:
+    """Says every two seconds that the claimant is there under its role, also while work keeps it busy."""
+
+    def __init__(self, database: Database, use_case: str, claim: Claim) -> None:
+        self._database, self._use_case, self._claim = database, use_case, claim
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self._thread.join()
+        try:
+            with self._database.writing() as connection:
+                farewell(connection, self._use_case, self._claim.role, self._claim.pid)
+        except StorageUnavailable as refusal:  # its silence will be noticed
+            log.warning("the %s could not say farewell: %s", self._claim.role, refusal)
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                with self._database.writing(durable=False) as connection:
+                    beat(
+                        connection,
+                        self._use_case,
+                        self._claim.role,
+                        pid=self._claim.pid,
+                        host=self._claim.host,
+                        started_at_ms=self._claim.started_at_ms,
+                        at_ms=now_ms(),
+                    )
+            except StorageUnavailable as refusal:
+                log.warning("the %s could not say that it is there: %s", self._claim.role, refusal)
+            if self._left.wait(2.0):
+                return

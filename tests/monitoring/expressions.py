@@ -1,0 +1,47 @@
+"""The PromQL that rules, alerts and dashboards are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus"
+_WORDS = frozenset(
+    "sum rate by le histogram_quantile increase time and or on count avg max min clamp_min round job route "
+    "instance prediction".split()
+)
+
+
+def groups(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((FILES / name).read_text(encoding="utf-8"))["groups"]
+    return found
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for group in groups("alerts.yml") for rule in group["rules"]]
+
+
+def records() -> list[dict[str, Any]]:
+    return [rule for group in groups("rules.yml") for rule in group["rules"]]
+
+
+def expressions() -> Iterator[str]:
+    """Every expression of every rule and alert."""
+    for rule in (*records(), *alerts()):
+        yield rule["expr"]
+
+
+def names_in(expression: str) -> set[str]:
+    """Metric names: what is neither a word of PromQL nor a label."""
+    bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\[[^\]]*\]|by \([^)]*\)", " ", expression)
+    return {name for name in re.findall(r"[a-zA-Z_:][\w:]*", bare) if name not in _WORDS}
+
+
+def sides(expression: str) -> list[str]:
+    """What an alert compares, without the comparison, which is empty while all is well."""
+    parts = re.split(r"\band\b", expression)
+    return [re.split(r"\s(?:[<>]=?|[!=]=)\s", part.strip().strip("()") + " ")[0] for part in parts]

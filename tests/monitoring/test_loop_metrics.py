@@ -1,0 +1,46 @@
+"""What a running service tells Prometheus of the loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitoring.catalogue import METRICS
+from tests.journeys.conftest import Home, up, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_loop_is_measured_and_unknown_urls_add_no_series(
+    trained: Home, tmp_path: Any, row: dict[str, Any]
+) -> None:
+    home = trained.copy(tmp_path)
+    with up(home, workers=2) as server:
+        (answer,) = server.predict(row)
+        told = [{"prediction_id": answer["prediction_id"], "target": "yes"}]
+        assert server.call("/feedback", {"feedback": told}).status == 200
+        wait_for(lambda: server.metric("production_rows") == 1, "the label to be counted")
+        (tag,) = home.tags()
+        assert server.metric(f'bento_in_force{{bento="{tag}"}}') == 1
+        assert server.metric('process_up{process="supervisor"}') == 1
+        assert server.metric("automation_paused") == 0
+        assert server.metric("feedback_delay_seconds_count") == 1
+        assert server.metric('database_write_seconds_count{outcome="stored"}') >= 1
+        assert 0 < server.metric("disk_free_bytes") <= server.metric("disk_size_bytes")
+        home.rebento("pause")
+        wait_for(lambda: server.metric("automation_paused") == 1, "the pause to be measured")
+
+        def series() -> set[str]:
+            text = server.call("/metrics").body.decode()
+            return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+        server.call("/nothing/0")
+        before = series()
+        for place in range(500):
+            server.call(f"/nothing/{place}")
+        assert series() == before
+        known = {metric.shown for metric in METRICS}
+        bare = {name.partition("{")[0] for name in before}
+        ends = ("_bucket", "_sum", "_count", "_created")
+        assert {name for name in bare if not name.endswith(ends)} <= known
