@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.mmap_dict import MmapedDict
 
@@ -45,11 +46,11 @@ def _fold(folder: Path, kind: str, pids: list[int]) -> None:
     sums: dict[str, float] = defaultdict(float)
     for path in (*files, target):
         if path.exists() and path.stat().st_size:
-            for key, value, *_ in MmapedDict.read_all_values_from_file(str(path)):
+            for key, value in _values(path):
                 sums[key] += value
     unfinished = folder / f"{kind}_{_FOLDED}.unfinished"  # no name that a scrape looks for
     unfinished.unlink(missing_ok=True)
-    merged = MmapedDict(str(unfinished))
+    merged: Any = MmapedDict(str(unfinished))  # type: ignore[no-untyped-call]
     for key, value in sums.items():
         merged.write_value(key, value, 0.0)
     merged.close()
@@ -57,6 +58,11 @@ def _fold(folder: Path, kind: str, pids: list[int]) -> None:
         os.replace(unfinished, target)
         for path in files:
             path.unlink()
+
+
+def _values(path: Path) -> Iterator[tuple[str, float]]:
+    for key, value, *_ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
+        yield key, value
 
 
 def _pids(folder: Path, kind: str) -> Iterator[int]:

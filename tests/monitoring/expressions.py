@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
+from monitoring.grafana.panels import DASHBOARDS, EVENTS
+
 FILES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus"
 _WORDS = frozenset(
-    "sum rate by le histogram_quantile increase time and or on count avg max min clamp_min round job route "
-    "instance prediction".split()
+    "sum rate by le topk changes histogram_quantile increase time and or on count max min".split()
 )
 
 
@@ -30,9 +31,20 @@ def records() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[str]:
-    """Every expression of every rule and alert."""
+    """Every expression of every rule, alert and dashboard."""
     for rule in (*records(), *alerts()):
         yield rule["expr"]
+    yield from panels()
+    for _, expr, _ in EVENTS:
+        yield expr
+
+
+def panels() -> Iterator[str]:
+    """Every expression of every dashboard's panels."""
+    for dashboard in DASHBOARDS:
+        for panel in dashboard.panels:
+            for query in panel.queries:
+                yield query.expr
 
 
 def names_in(expression: str) -> set[str]:
