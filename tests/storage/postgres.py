@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -26,22 +27,54 @@ def binaries() -> Path:
     raise FileNotFoundError("the storage tests need PostgreSQL: install it (apt-get install postgresql)")
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """Runs a new server and gives the URL of its database `postgres`."""
-    tools = binaries()
-    user = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="rebento-postgres-"))
-    if user is not None:
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    data, said = folder / "data", folder / "server.log"
+@dataclass
+class Server:
+    """A server that may be stopped and started again on its port."""
 
-    def run(*command: str) -> subprocess.CompletedProcess[bytes]:
+    folder: Path
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Of its database `postgres`."""
+        return f"postgresql+psycopg://rebento@127.0.0.1:{self.port}/postgres"
+
+    def make(self) -> None:
+        """Lays out its files and starts it."""
+        made = self._run(
+            *("initdb", "--pgdata", str(self.folder / "data"), "--username", "rebento", "--auth", "trust"),
+            *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed: {made.stdout.decode()}")
+        for _ in range(5):  # another process may take the free port first
+            self.port = _free_port()
+            if self.start():
+                return
+        raise RuntimeError(f"PostgreSQL does not start: {(self.folder / 'server.log').read_text()}")
+
+    def start(self) -> bool:
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=60"
+        started = self._control(
+            "start", "--timeout", "60", "--log", str(self.folder / "server.log"), "-o", options
+        )
+        return started.returncode == 0
+
+    def stop(self) -> None:
+        """As if its machine had lost power."""
+        self._control("stop", "--mode", "immediate")
+
+    def _control(self, verb: str, *options: str) -> subprocess.CompletedProcess[bytes]:
+        return self._run("pg_ctl", verb, "--wait", "--pgdata", str(self.folder / "data"), *options)
+
+    def _run(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        user = _unprivileged()
+        command = (str(binaries() / tool), *arguments)
         # To files: a pipe would stay open in the server for as long as it runs.
         with tempfile.TemporaryFile() as output:
             ended = subprocess.run(
                 command,
-                cwd=folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -52,28 +85,28 @@ def server() -> Iterator[str]:
             output.seek(0)
             return subprocess.CompletedProcess(command, ended.returncode, output.read())
 
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Runs a new server and gives the URL of its database `postgres`."""
+    with restartable() as running:
+        yield running.url
+
+
+@contextmanager
+def restartable() -> Iterator[Server]:
+    """Runs a new server that the test may stop and start."""
+    user = _unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="rebento-postgres-"))
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    running = Server(folder)
     try:
-        made = run(
-            *(str(tools / "initdb"), "--pgdata", str(data), "--username", "rebento", "--auth", "trust"),
-            *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
-        )
-        if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stdout.decode()}")
-        for _ in range(5):  # another process may take the free port first
-            port = _free_port()
-            options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=60"
-            started = run(
-                *(str(tools / "pg_ctl"), "start", "--wait", "--timeout", "60", "--pgdata", str(data)),
-                *("--log", str(said), "--options", options),
-            )
-            if started.returncode == 0:
-                break
-        else:
-            raise RuntimeError(f"PostgreSQL does not start: {started.stdout.decode()}{said.read_text()}")
+        running.make()
         try:
-            yield f"postgresql+psycopg://rebento@127.0.0.1:{port}/postgres"
+            yield running
         finally:
-            run(str(tools / "pg_ctl"), "stop", "--mode", "immediate", "--pgdata", str(data))
+            running.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
