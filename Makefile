@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint check bench bench-loop screenshots lock clean
+.PHONY: help run test quick lint check bench bench-loop bench-drift screenshots lock clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 # Once made it is left alone until the lock changes.
 .venv/ready: requirements.lock pyproject.toml
@@ -35,17 +35,21 @@ check: lint test  ## lint, and every test (import directions among them)
 bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.swap
+	$(BIN)/python -m benchmarks.pages
 
 bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.closing
 
-screenshots: .venv/ready  ## pictures of every page of a running service, in docs/screenshots
-	$(BIN)/python scripts/screenshots.py http://127.0.0.1:8081 docs/screenshots
+bench-drift: .venv/ready  ## how far the drift alarm can be trusted; fails where a promise is not kept
+	$(BIN)/python -m benchmarks.drift
+
+screenshots: .venv/ready  ## pictures of every page of a made-up installation, in docs/screenshots
+	$(BIN)/python scripts/screenshots.py docs/screenshots
 
 lock: .venv/ready  ## resolve the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --extra training --extra reporting --extra web --extra dev pyproject.toml -o requirements.lock
+	  --extra training --extra reporting --extra web --extra grafana --extra dev pyproject.toml -o requirements.lock
 	grep -E '^[a-z0-9]' requirements.lock | sed 's/ *\\$$//' > .venv/constraints.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  -c .venv/constraints.txt pyproject.toml -o requirements-serving.lock

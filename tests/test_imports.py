@@ -24,9 +24,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": {"loop", "runner", "storage", "use_cases", "monitoring", "settings"},
     "installation": {"loop", "runner", "storage", "training", "use_cases", "settings"},
     "terminal": {"loop", "storage", "training"},
-    "webapp": {"loop", "storage", "use_cases"},
+    "webapp": {"loop", "monitoring", "storage", "use_cases"},
     "commands": {
-        *("diagnosis", "files", "installation", "terminal", "loop", "runner", "settings"),
+        *("diagnosis", "files", "installation", "monitoring", "terminal", "loop", "runner", "settings"),
         *("reporting", "storage", "supervisor", "training", "use_cases", "webapp"),
     },
     "cli": {"commands", "loop", "settings", "terminal"},

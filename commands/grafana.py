@@ -1,0 +1,78 @@
+"""What Grafana is to show."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from commands.options import UseCaseOption
+from installation import Installation
+from loop.refusals import Refusal, StorageUnavailable
+from settings import Settings, read_settings
+from storage.database import Database
+from storage.events import loop_events
+from terminal import out
+
+if TYPE_CHECKING:
+    from monitoring.grafana.push import Grafana
+
+grafana = typer.Typer(
+    help="Put dashboards and annotations into a Grafana that is there already.", no_args_is_help=True
+)
+_WATCH_SECONDS = 10.0
+
+
+@grafana.command()
+def push(use_case: UseCaseOption = "") -> None:
+    """Make folder, data source and dashboards, and mark what changed the model. Again changes nothing."""
+    place = Installation.find(read_settings(), use_case)
+    for line in _reach(place.settings).push(place.settings.prometheus_url):
+        out.print(line, markup=False)
+    with place.database() as database:
+        out.print(f"annotations: {_annotate(place, database)} made")
+
+
+@grafana.command()
+def watch(use_case: UseCaseOption = "") -> None:
+    """Mark promotions, rollbacks and trainings as they happen. `rebento up` starts this by itself."""
+    from loop.stopping import until_told_to_stop
+
+    place = Installation.find(read_settings(), use_case)
+    said = ""
+    with place.database() as database, until_told_to_stop("grafana") as stopping:
+        while True:
+            try:
+                _annotate(place, database)
+                said = ""
+            except (StorageUnavailable, Refusal) as refusal:  # it may be back at the next look
+                if str(refusal) != said:
+                    out.print(f"{time.strftime('%H:%M:%S')} {refusal}", markup=False)
+                said = str(refusal)
+            if stopping.wait(_WATCH_SECONDS):
+                return
+
+
+def _annotate(place: Installation, database: Database) -> int:
+    from monitoring.grafana.push import Event
+
+    with database.reading() as connection:
+        found = loop_events(connection, place.use_case_name)
+    events = [Event(one.key, one.kind, one.at_ms, one.text) for one in found]
+    return _reach(place.settings).annotate(place.use_case_name, events)
+
+
+def _reach(settings: Settings) -> Grafana:
+    try:
+        from monitoring.grafana.push import Grafana
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            "this needs grafana-client, which is not installed: pip install 'rebento[grafana]' brings it"
+        ) from error
+    if not settings.grafana_url or not settings.grafana_token:
+        raise Refusal(
+            "say where Grafana is: set REBENTO_GRAFANA_URL and REBENTO_GRAFANA_TOKEN (a service account's "
+            "token with the role Admin)"
+        )
+    return Grafana(settings.grafana_url, settings.grafana_token)
