@@ -1,4 +1,4 @@
-"""What killed runs left in the store: Bentos that were built and never entered."""
+"""What killed runs left: Bentos built and never entered, snapshots not written to the end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from storage.versions import versions
 from training.build import remove_bento, store_folders
 
 _RUNS_KNOWN = 10_000
+_HOUR_SECONDS = 3600
 #: `training.building` names a version by its moment and the end of its run's id.
 _NAMED = re.compile(r"\d{8}-\d{6}-([0-9a-f]{8})")
 
@@ -47,6 +48,20 @@ def remove_unlisted(database: Database, use_case: str, home: Path) -> list[str]:
     for tag in unlisted:
         remove_bento(tag, store)
     return unlisted
+
+
+def remove_half_written(home: Path, now_seconds: float) -> list[str]:
+    """Removes snapshots that nobody has written to for an hour and nobody finished; their names."""
+    folder = home / "snapshots"
+    left = []
+    for path in sorted(folder.glob("*.part")):
+        try:
+            if now_seconds - path.stat().st_mtime > _HOUR_SECONDS:
+                path.unlink()
+                left.append(path.name)
+        except FileNotFoundError:  # it has just been finished
+            continue
+    return left
 
 
 def _drafts(use_case: str, store: Path) -> list[Path]:

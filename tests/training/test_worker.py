@@ -5,6 +5,7 @@ Their data is absent, so that each ends at once, failed: what is tried here is t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from storage.runs import fail_run, request_run, start_run
 from tests.journeys.conftest import wait_for
 from tests.training.conftest import use_case_of
 from tests.training.told import CHALLENGER, CHAMPION, all_runs, enter, opened, working
-from training.unlisted import remove_unlisted
+from training.unlisted import remove_half_written, remove_unlisted
 from use_cases.use_case import UseCase
 
 EAGER = use_case_of(policy={"cooldown_minutes": 0})
@@ -158,3 +159,14 @@ def test_what_killed_runs_left_in_the_store_goes_and_nothing_else(database: Data
         fail_run(connection, going, now_ms(), "a test")
     assert remove_unlisted(database, "visits", tmp_path) == [f"visits:{current}"]
     assert not draft.exists()
+
+
+def test_snapshots_that_nobody_finished_are_removed_and_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots"
+    assert remove_half_written(tmp_path, 10_000) == []
+    folder.mkdir()
+    for name, written in (("old.x.part", 1_000), ("new.x.part", 9_000), ("whole.parquet", 1_000)):
+        (folder / name).touch()
+        os.utime(folder / name, (written, written))
+    assert remove_half_written(tmp_path, 10_000) == ["old.x.part"]
+    assert sorted(path.name for path in folder.iterdir()) == ["new.x.part", "whole.parquet"]
