@@ -13,7 +13,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos
 
-from monitoring.grafana.panels import DASHBOARDS, EVENTS, Dashboard, Panel
+from monitoring.grafana.panels import DASHBOARDS, EVENTS
+from monitoring.grafana.shapes import Dashboard, Panel
 
 FOLDER = Path(__file__).resolve().parents[1] / "monitoring" / "grafana" / "dashboards"
 _SOURCE = DataSourceRef(type_val="prometheus", uid="rebento-prometheus")

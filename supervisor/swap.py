@@ -124,9 +124,15 @@ class Swap:
             except Refusal as refusal:
                 self._fail(str(refusal))
             else:
-                self.phase = "loading"
+                self._load()
         else:
-            self.phase = "loading"
+            self._load()
+
+    def _load(self) -> None:
+        assert self.new is not None
+        # Warm workers may have crashed in an earlier time of theirs; what they do from here on counts.
+        self._crashes_before = self.new.crashes
+        self.phase = "loading"
 
     def _loading(self) -> None:
         assert self.new is not None
@@ -145,8 +151,7 @@ class Swap:
         if (error := self._answer.exception()) is not None:
             self._fail(f"its workers were ready, but it could not be put in Production: {error}")
             return
-        # Warm workers may have answered, or crashed, in an earlier time of theirs.
-        self._crashes_before = self.new.crashes
+        # Warm workers may have answered in an earlier time of theirs.
         self._answers_before = self._answers()
         self.answering = self.new
         self.new.order("accept")

@@ -49,8 +49,8 @@ class Plan:
     drain_seconds: float
     probation_seconds: float
     children: Sequence[Child] = ()
-    orphan_seconds: float = 30.0
-    """How long workers go on serving when this process is killed."""
+    orphan_seconds: float = 120.0
+    """How long workers go on serving when this process is killed: the next may be slow to load."""
     ready_seconds: float = 120.0
     """How long the workers of a Bento may take to load; they do at low priority, beside those who answer."""
 
