@@ -43,6 +43,7 @@ bench-loop: .venv/ready  ## replay real streams through the loop; fails where a 
 
 bench-drift: .venv/ready  ## how far the drift alarm can be trusted; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.drift
+	$(BIN)/python -m benchmarks.estimation
 
 screenshots: .venv/ready  ## pictures of every page of a made-up installation, in docs/screenshots
 	$(BIN)/python scripts/screenshots.py docs/screenshots

@@ -7,9 +7,11 @@ import sys
 import typer
 
 from commands.doctor import doctor
+from commands.grafana import grafana
 from commands.keeping import backup, restore
 from commands.learning import init, train, verify
 from commands.processes import trainer, up, web
+from commands.reports import report, reporter
 from commands.rows import erase, export, feedback, predict, prune
 from commands.steering import pause, promote, quarantine, resume, rollback, versions
 from loop.refusals import Refusal
@@ -27,11 +29,12 @@ app = typer.Typer(
 
 # In the order in which a newcomer meets them.
 for command in (
-    *(up, init, train, predict, feedback, export),
+    *(up, init, train, predict, feedback, report, export),
     *(versions, promote, rollback, pause, resume, quarantine, verify, doctor, backup, restore),
-    *(trainer, web, erase, prune),
+    *(trainer, reporter, web, erase, prune),
 ):
     app.command()(command)
+app.add_typer(grafana, name="grafana")
 
 
 def main() -> None:

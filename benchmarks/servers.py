@@ -34,7 +34,12 @@ def running(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "REBENTO_WEB_PORT": str(free_port()), **environment},
+            env={
+                **os.environ,
+                "REBENTO_WEB_PORT": str(free_port()),
+                "REBENTO_REPORTING_PORT": str(free_port()),
+                **environment,
+            },
             stdout=output,
             stderr=output,
             start_new_session=True,

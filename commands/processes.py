@@ -1,15 +1,20 @@
-"""What runs: the service, the trainer."""
+"""What runs: the service, the trainer, the pages."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from commands.learning import train_now
-from commands.options import UseCaseOption
+from commands.options import UseCaseOption, reachable
+from commands.reports import has_evidently, ui_address, ui_host
 from installation import Installation, bento_folder
 from loop.refusals import NothingInProduction
 from settings import read_settings
 from terminal import out
+
+if TYPE_CHECKING:
+    from supervisor.children import Child
 
 
 def up(use_case: UseCaseOption = "") -> None:
@@ -44,17 +49,55 @@ def up(use_case: UseCaseOption = "") -> None:
             environment=environment,
             drain_seconds=settings.drain_seconds,
             probation_seconds=place.use_case().policy.probation_seconds,
-            children=[Child("trainer", learn, environment), Child("web", show, environment)],
+            children=[
+                Child("trainer", learn, environment),
+                Child("web", show, environment),
+                *_reporting(place, environment),
+                *_annotations(place, environment),
+            ],
         )
         serve(plan, database, hourly=place.prune, say=out.print)
 
 
+def _reporting(place: Installation, environment: dict[str, str]) -> list[Child]:
+    """The reporter and Evidently's pages; where their extra is not installed, the service goes on without."""
+    from supervisor.children import Child
+
+    if not has_evidently():
+        out.print(
+            "No reports: pip install 'rebento[reporting]' brings Evidently, which makes them.", markup=False
+        )
+        return []
+    settings = place.settings
+    address = ["--host", ui_host(settings), "--port", str(settings.reporting_port)]
+    pages = ["--workspace", str(settings.home / "evidently"), *address]
+    return [
+        Child(
+            "reporter",
+            [sys.executable, "-m", "cli", "reporter", "--use-case", place.use_case_name],
+            environment,
+        ),
+        Child("reporting pages", [sys.executable, "-m", "reporting.ui", *pages], environment),
+    ]
+
+
+def _annotations(place: Installation, environment: dict[str, str]) -> list[Child]:
+    """What marks promotions and trainings in Grafana's graphs, where one is named."""
+    from supervisor.children import Child
+
+    if not (place.settings.grafana_url and place.settings.grafana_token):
+        return []
+    watch = [sys.executable, "-m", "cli", "grafana", "watch", "--use-case", place.use_case_name]
+    return [Child("annotations", watch, environment)]
+
+
 def trainer(use_case: UseCaseOption = "") -> None:
     """Do training runs as they are asked for. `rebento up` starts this; alone it serves a container."""
-    from training.worker import Trainer, until_told_to_stop
+    from loop.stopping import until_told_to_stop
+    from training.worker import Trainer
 
     place = Installation.find(read_settings(), use_case)
-    with place.database() as database, until_told_to_stop() as stopping:
+    with place.database() as database, until_told_to_stop("trainer", nice=10) as stopping:
         Trainer(
             place.use_case_name,
             place.use_case,
@@ -89,19 +132,10 @@ def web(use_case: UseCaseOption = "") -> None:
         read_use_case=place.use_case,
         home=settings.home,
         database_url=settings.database,
-        api_url=f"http://{_reachable(settings.host)}:{settings.api_port}",
+        api_url=f"http://{reachable(settings.host)}:{settings.api_port}",
         api_token=settings.api_token,
-        reporting_url=f"http://{_reachable(settings.host)}:{settings.reporting_port}",
+        reporting_url=ui_address(settings),
         host=settings.host,
         settings=shown,
     )
     serve(plan, settings.host, settings.web_port, out.print)
-
-
-def _reachable(host: str) -> str:
-    """An address that answers where `host` is bound, as part of a URL."""
-    if host in ("0.0.0.0", ""):
-        return "127.0.0.1"
-    if host == "::":
-        return "[::1]"
-    return f"[{host}]" if ":" in host else host

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loop.weighted import Ranking, confusion_scores, mean_of, percentiles, ratio, weightings
+
 METRICS = (
     "accuracy",
     "balanced_accuracy",
@@ -26,9 +28,6 @@ LOWER_IS_BETTER = frozenset(("log_loss", "calibration_error"))
 RESAMPLES = 1000
 CALIBRATION_BINS = 15
 """Equal-width bins of confidence, as in Guo et al. (2017)."""
-
-_CELLS_AT_ONCE = 4_000_000
-"""Weights held at a time (32 MB), whatever the number of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,7 @@ def evaluate(
     _, groups = np.unique(identities if identities is not None else np.arange(rows), return_inverse=True)
     counts = int(groups.max()) + 1
     value = answers.scores(np.ones((1, rows)))[0]
-    generator = np.random.default_rng(seed)
-    chance = np.full(counts, 1 / counts)
-    drawn = []
-    at_once = max(1, _CELLS_AT_ONCE // max(rows, 1))
-    for start in range(0, resamples, at_once):
-        weights = generator.multinomial(counts, chance, size=min(at_once, resamples - start))
-        drawn.append(answers.scores(weights[:, groups].astype(np.float64)))
+    drawn = [answers.scores(weights) for weights in weightings(groups, seed=seed, resamples=resamples)]
     scores = scores_of(value, np.concatenate(drawn) if drawn else value[None])
     size = len(answers.classes)
     confusion = np.bincount(answers.true * size + answers.predicted, minlength=size * size)
@@ -102,7 +95,7 @@ def evaluate(
 
 def scores_of(value: np.ndarray, drawn: np.ndarray) -> dict[str, Score]:
     """METRICS as `Answers.scores` gives them: (8,) with all rows weighing 1, and (resamples, 8)."""
-    low, high = _percentiles(drawn)
+    low, high = percentiles(drawn)
     return {
         name: Score(float(value[i]), float(np.fmin(low[i], value[i])), float(np.fmax(high[i], value[i])))
         for i, name in enumerate(METRICS)
@@ -126,6 +119,19 @@ def is_better(metric: str, one: float, other: float) -> bool:
     return one < other if metric in LOWER_IS_BETTER else one > other
 
 
+def positive_place(classes: Sequence[str], positive: Sequence[str]) -> int | None:
+    """Where the class of interest stands among two; None: scores are means over classes."""
+    return list(classes).index(positive[0]) if len(classes) == 2 and len(positive) == 1 else None
+
+
+def losses(probabilities: np.ndarray) -> np.ndarray:
+    """(rows, classes): the log loss of each row if that class were the true one."""
+    # The smallest step of the graph's 32 bits: a probability of 0 costs much, not everything.
+    clipped = np.clip(probabilities, np.finfo(np.float32).eps, 1.0)
+    found: np.ndarray = -np.log(clipped / clipped.sum(axis=1, keepdims=True))
+    return found
+
+
 class Answers:
     """One model's answers to some rows, prepared once: each weighting costs a few matrix products."""
 
@@ -147,16 +153,13 @@ class Answers:
         right = (self.true == self.predicted).astype(np.float64)
         size = len(self.classes)
         self._cells = np.eye(size * size)[self.true * size + self.predicted]
-        # The smallest step of the graph's 32 bits: a probability of 0 costs much, not everything.
-        clipped = np.clip(probabilities, np.finfo(np.float32).eps, 1.0)
-        clipped /= clipped.sum(axis=1, keepdims=True)
-        self._losses = -np.log(clipped[np.arange(len(self.true)), self.true])
+        self._losses = losses(probabilities)[np.arange(len(self.true)), self.true]
         bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
         self._gaps = np.eye(CALIBRATION_BINS)[bins] * (right - confidence)[:, None]
-        two = size == 2 and len(positive) == 1
-        self._positive = places[positive[0]] if two else None
+        self._positive = positive_place(self.classes, positive)
         ranked = [self._positive] if self._positive is not None else range(size)
-        self._rankings = [_Ranking(probabilities[:, place], self.true == place) for place in ranked]
+        rankings = [(Ranking(probabilities[:, place]), self.true == place) for place in ranked]
+        self._rankings = [(ranking, is_true[ranking.order]) for ranking, is_true in rankings]
 
     def cells(self, weights: np.ndarray) -> np.ndarray:
         """Confusion matrices (weightings, true classes, predicted classes) for weights (weightings, rows)."""
@@ -167,69 +170,19 @@ class Answers:
     def scores(self, weights: np.ndarray) -> np.ndarray:
         """METRICS (weightings, 8) for weights (weightings, rows)."""
         total = weights.sum(axis=1)
-        cells = self.cells(weights)
-        hits = np.diagonal(cells, axis1=1, axis2=2)
-        true, predicted = cells.sum(axis=2), cells.sum(axis=1)
-        recalls = _ratio(hits, true)
-        balanced = _mean(recalls, true > 0)
-        precisions = np.nan_to_num(_ratio(hits, predicted))
-        f1s = np.nan_to_num(_ratio(2 * hits, true + predicted))
-        if self._positive is not None:
-            place = self._positive
-            precision, f1 = precisions[:, place], f1s[:, place]
-            recall = np.nan_to_num(recalls[:, place])
-        else:
-            occurs = (true + predicted) > 0
-            precision, f1 = _mean(precisions, occurs), _mean(f1s, occurs)
-            recall = _mean(np.nan_to_num(recalls), occurs)
-        areas = np.column_stack([ranking.areas(weights) for ranking in self._rankings])
+        areas = np.column_stack([_areas(weights, *ranking) for ranking in self._rankings])
         # Guo et al. (2017), equation 3: bins' |accuracy - confidence|, weighted by their rows.
         calibration = np.abs(weights @ self._gaps).sum(axis=1) / total
         columns = (
-            hits.sum(axis=1) / total,
-            balanced,
-            precision,
-            recall,
-            f1,
-            _mean(areas, ~np.isnan(areas)),
+            *confusion_scores(self.cells(weights), self._positive),
+            mean_of(areas, ~np.isnan(areas)),
             (weights @ self._losses) / total,
             calibration,
         )
         return np.column_stack(columns)
 
 
-class _Ranking:
-    """Area under the ROC curve as the share of pairs put in the right order, ties counting half."""
-
-    def __init__(self, scores: np.ndarray, is_positive: np.ndarray) -> None:
-        self._order = np.argsort(scores, kind="stable")
-        ordered = scores[self._order]
-        self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        self._is_positive = is_positive[self._order]
-
-    def areas(self, weights: np.ndarray) -> np.ndarray:
-        """Areas (weightings,); NaN where positives or negatives have no weight."""
-        ordered = weights[:, self._order]
-        all_tied = np.add.reduceat(ordered, self._starts, axis=1)
-        positive_tied = np.add.reduceat(ordered * self._is_positive, self._starts, axis=1)
-        negative_tied = all_tied - positive_tied
-        below = np.cumsum(negative_tied, axis=1) - negative_tied
-        won = (positive_tied * (below + negative_tied / 2)).sum(axis=1)
-        return _ratio(won, positive_tied.sum(axis=1) * negative_tied.sum(axis=1))
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    ratio: np.ndarray = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
-    return ratio
-
-
-def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Row means over the counted columns; NaN where none is."""
-    return _ratio(np.where(counted, values, 0.0).sum(axis=1), counted.sum(axis=1))
-
-
-def _percentiles(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """2.5 and 97.5 percentiles of each column, of the draws that could tell; NaN where none could."""
-    known = [column[~np.isnan(column)] for column in drawn.T]
-    bounds = [np.percentile(column, [2.5, 97.5]) if len(column) else (np.nan, np.nan) for column in known]
-    return np.array([low for low, _ in bounds]), np.array([high for _, high in bounds])
+def _areas(weights: np.ndarray, ranking: Ranking, is_positive: np.ndarray) -> np.ndarray:
+    """Areas (weightings,); NaN where positives or negatives have no weight."""
+    ordered = weights[:, ranking.order]
+    return ratio(*ranking.pairs(ordered * is_positive, ordered))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from loop.evaluation import LOWER_IS_BETTER, evaluate
+from loop.evaluation import LOWER_IS_BETTER, RESAMPLES, evaluate
 
 PERSON = "person"
 """The trigger of a run that a person asked for."""
@@ -47,6 +47,7 @@ def quality_decision(
     margin: float,
     identities: Sequence[str] | None = None,
     seed: int,
+    resamples: int = RESAMPLES,
 ) -> Decision:
     """RETRAIN where the champion's realised score is proven to be worse than its reference by the margin.
 
@@ -66,9 +67,10 @@ def quality_decision(
             f"{_LEAST_OF_A_CLASS} of each of two classes",
             numbers,
         )
-    found = evaluate(labels, probabilities, classes, positive, identities=identities, seed=seed).scores[
-        metric
-    ]
+    scores = evaluate(
+        labels, probabilities, classes, positive, identities=identities, seed=seed, resamples=resamples
+    ).scores
+    found = scores[metric]
     numbers |= {"value": found.value, "low": found.low, "high": found.high}
     is_loss = metric in LOWER_IS_BETTER
     bound = reference + margin if is_loss else reference - margin

@@ -92,4 +92,5 @@ def named(value: Any) -> str:
             return "a very large number"
     if isinstance(value, str):
         return f"the text {short(value)}"
-    return {list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
+    words: dict[type, str] = {list: "a list", dict: "an object"}
+    return words.get(type(value), type(value).__name__)

@@ -23,6 +23,9 @@ function focusOn(root) {
 
 document.addEventListener("DOMContentLoaded", () => {
   localTimes(document);
+  // On a phone the navigation is wider than the screen.
+  const here = document.querySelector("header nav [aria-current]");
+  if (here) here.closest("ul").scrollLeft = here.offsetLeft - 24;
   const refused = document.querySelector("main [aria-invalid=true]");
   if (refused && !document.body.dataset.page.startsWith("/patterns")) focusOn(document.querySelector("main"));
 });

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from loop.claims import Claim, is_gone
 from loop.refusals import NotTrainable
 from storage.runs import Run, fail_run, requeue_run, running_run
 from storage.turns import take_turn
-from training.claims import Claim, is_gone
 
 #: How often a run is begun: one that kills its process each time would do so for ever.
 MOST_ATTEMPTS = 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from loop.evaluation import Evaluation, evaluate
+from loop.progress import Progress
 from runner.package import PackageInfo
 from training.build import ROOT, Order, build_bento
 from training.challengers import Challenger, cross_validated
@@ -17,7 +18,6 @@ from training.graph import run_graph
 from training.material import Material
 from training.model_card import CardFacts, model_card, notes_of
 from training.package import Contents, write_package
-from training.progress import Progress
 from training.record import code_revision
 from training.scores import scores_dict
 from training.selection import CandidateResult, Comparison, cost_of_embedding

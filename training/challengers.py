@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from loop.evaluation import score
+from loop.progress import Progress
 from loop.refusals import BrokenPackage, NotTrainable
 from training.candidates import probabilities
 from training.embedding import embedding_of, fit_embedding
@@ -21,7 +22,6 @@ from training.material import Material
 from training.opened import OpenedVersion
 from training.pipeline import FittedPipeline, check_agreement, fit_whole, scaled
 from training.preparation import under
-from training.progress import Progress
 from training.recipe import KINDS, Kind, Recipe
 from training.recipes import Recipes, learned_rows, row_weights
 from training.selection import CandidateResult, Comparison, compare, person_folds

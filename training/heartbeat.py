@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from loop.clock import now_ms
+from loop.progress import Progress
 from loop.refusals import StorageUnavailable
 from storage.database import Database
 from storage.runs import RunNotOpen, beat_run
-from training.progress import Progress
 
 log = logging.getLogger("rebento.training")
 

@@ -14,11 +14,11 @@ from runner.rows import RowChecker
 from training.ages import Ages
 from training.challengers import Challenger
 from training.graph import open_graph
-from training.holdout import holdout_mask
 from training.material import Material
 from training.opened import OpenedVersion
 from use_cases.contract import Contract
 from use_cases.derive import frame_rows
+from use_cases.identity import holdout_mask
 
 OLDER_ROWS = 5_000
 """At most so many older holdout rows guard a promotion: enough for any margin worth setting."""

@@ -18,7 +18,7 @@ class LabelledRows:
     labels: np.ndarray
     """str (rows,)."""
     identities: np.ndarray
-    """str (rows,): `training.holdout.identities`."""
+    """str (rows,): `use_cases.identity.identities`."""
 
     def __len__(self) -> int:
         return len(self.labels)

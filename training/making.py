@@ -13,6 +13,7 @@ import numpy as np
 
 from loop.evaluation import Evaluation
 from loop.judge import Verdict
+from loop.progress import Progress
 from loop.refusals import BrokenPackage
 from runner.package import PackageInfo
 from storage.versions import Version
@@ -22,7 +23,6 @@ from training.gathering import Gathered
 from training.judging import Judgement, judge_challengers
 from training.material import Material
 from training.opened import OpenedVersion, open_version
-from training.progress import Progress
 from training.recipe import Recipe
 from training.selection import CandidateResult, Comparison
 from use_cases.use_case import UseCase

@@ -12,10 +12,10 @@ from loop.refusals import NotTrainable, Problem
 from runner.rows import RowChecker
 from training.gathering import RESERVED, prediction_ids
 from training.golden import refuse_reserved_columns
-from training.holdout import holdout_mask, identities
 from training.labelled import LabelledRows
 from use_cases.contract import Contract
 from use_cases.derive import derive_contract, frame_rows
+from use_cases.identity import holdout_mask, identities
 from use_cases.use_case import UseCase
 
 MOST_SET_ASIDE = 0.05

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from loop.progress import Progress
 from loop.refusals import NotTrainable
 from training.ages import Ages
 from training.labelled import LabelledRows
 from training.material import Material
 from training.opened import OpenedVersion
-from training.progress import Progress
 from training.recipe import KINDS, Kind, Recipe, environment
 from training.selection import Comparison, compare
 

@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from loop.claims import Claim
+from loop.progress import Progress, Silence
+from loop.stopping import Stopped
 from storage.database import Database
 from storage.labelled import settled_instant
 from storage.runs import Run, request_run, start_run
 from training.abandoned import RunTaken, settle_abandoned
 from training.build import ROOT
-from training.claims import Claim
 from training.conclusion import BY_A_PERSON, OnProven, Started, conclude, end_early, ms
 from training.gathering import end_of_day_ms, gather
 from training.heartbeat import Heartbeat
 from training.making import Made, make
 from training.outcome import Outcome
-from training.progress import Progress, Silence, Stopped
 from training.record import code_revision, library_versions
 from training.standing import against_now
 from use_cases.use_case import UseCase
@@ -56,7 +57,7 @@ def train(
     `as_of`: only what was known at the end of that day. A run that no person asked for keeps to the
     reference rows of the champion, with all production rows known by now. Refusals (NotTrainable,
     UseCaseMistake, DataNotFound, BrokenPackage and so on) pass through after the run is marked failed with
-    their text; so does anything else that ends it. After `training.progress.Stopped`, and after any error
+    their text; so does anything else that ends it. After `loop.stopping.Stopped`, and after any error
     once `is_stopping` says so, the run waits again. Raises RunTaken where it is not this process's to do.
     """
     claimed_by = claimed_by or str(Claim.of_this_process("command", ms(clock())))

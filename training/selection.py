@@ -14,12 +14,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from loop.evaluation import LOWER_IS_BETTER, score
+from loop.progress import Progress
 from loop.refusals import NotTrainable
 from training.candidates import build_candidate, fit_candidate, noting_convergence, probabilities
 from training.embedding import block_frame, fit_pipeline
 from training.labelled import LabelledRows
 from training.pipeline import fit_scaler, scaled
-from training.progress import Progress
 from use_cases.contract import Contract
 from use_cases.schema import Embedding
 from use_cases.use_case import UseCase

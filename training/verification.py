@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from loop.places import model_folder
+from loop.progress import Progress, Silence
 from loop.refusals import BrokenPackage, DataNotFound, NotTrainable, Refusal
 from runner.graph import Graph
 from runner.package import GOLDEN, GRAPH, GoldenRows, Package
@@ -26,7 +27,6 @@ from training.graph import open_graph
 from training.labelled import LabelledRows
 from training.material import Material
 from training.opened import recipe_of
-from training.progress import Progress, Silence
 from training.recipe import Recipe, this_platform
 from training.record import code_revision, library_versions
 from training.snapshot import DamagedSnapshot, read_snapshot

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
-import os
-import signal
-import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from sqlalchemy import Connection
 
+from loop.claims import Claim
 from loop.clock import now_ms
+from loop.progress import Silence
 from loop.refusals import Refusal, StorageUnavailable
+from loop.stopping import Stopped
 from loop.triggers import PERSON, may_start
 from storage.automation import automation
 from storage.database import Database
+from storage.presence import Presence
 from storage.processes import alive
 from storage.promotions import next_promotion, open_promotions
 from storage.runs import (
@@ -33,62 +32,13 @@ from storage.runs import (
     waiting_runs,
 )
 from training.abandoned import RunTaken, abandoned_run, settle_abandoned
-from training.claims import Claim
-from training.presence import Presence
-from training.progress import Silence, Stopped
 from training.proof import act_on_proof
 from training.run import train
 from training.triggering import Triggers
-from training.unlisted import remove_unlisted
+from training.unlisted import remove_half_written, remove_unlisted
 from use_cases.use_case import UseCase
 
 log = logging.getLogger("rebento.trainer")
-
-
-@contextmanager
-def until_told_to_stop() -> Iterator[threading.Event]:
-    """An event that is set by SIGTERM, SIGINT, or the end of standard input: whoever started this is gone.
-
-    A run that goes on is broken off by a signal, and waits for the next start.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s trainer %(levelname)s %(message)s")
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # Ctrl-C, the supervisor's signal and the end of the pipe come together: once is enough, another
-        # would break off what puts the run back.
-        if not stopping.is_set():
-            stopping.set()
-            raise Stopped
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    if _has_lifeline():
-        threading.Thread(target=_stop_when_orphaned, name="lifeline", daemon=True).start()
-    # Answers come first: fitting takes what the service leaves.
-    os.nice(10)
-    try:
-        yield stopping
-    except Stopped:
-        log.info("the trainer was told to stop")
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _has_lifeline() -> bool:
-    """Whether standard input is a pipe, of which `rebento up` holds the other end."""
-    try:
-        return stat.S_ISFIFO(os.fstat(0).st_mode)
-    except OSError:  # it is closed
-        return False
-
-
-def _stop_when_orphaned() -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 1024):
-            pass
-    log.warning("whoever started the trainer is gone; it leaves")
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Stoppable(Silence):
@@ -159,6 +109,8 @@ class Trainer:
         if not self._is_tidy:
             for tag in remove_unlisted(self.database, self.name, self.home):
                 log.warning("a Bento that no version names was removed from the store bento=%s", tag)
+            for name in remove_half_written(self.home, time.time()):
+                log.warning("a snapshot that was never finished was removed file=%s", name)
             self._is_tidy = True
 
     def _next(self) -> Run | None:

@@ -142,7 +142,26 @@ class Policy(Part):
         description="how far one source's share of contradicted answers may lie above the other sources'",
     )
     drift_share: float = Field(
-        default=0.3, ge=0, le=1, description="share of drifted columns from which to act"
+        default=0.3, ge=0, le=1, description="share of drifted input columns from which to act"
+    )
+    drift_method: Literal["jensenshannon", "hellinger"] = Field(
+        default="jensenshannon", description="how the distance of two distributions is measured, 0 to 1"
+    )
+    drift_distance: float = Field(
+        default=0.1, ge=0, le=1, description="distance below which a column has not drifted, however certain"
+    )
+    target_drift: float = Field(
+        default=0.1, ge=0, le=1, description="distance of the target's distributions from which to act"
+    )
+    drift_false_alarms: float = Field(
+        default=0.05, gt=0, lt=1, description="chance of naming any column drifted where none has"
+    )
+    report_rows: int = Field(default=1_000, ge=1, description="newest production rows of a scheduled report")
+    report_hours: float | None = Field(
+        default=24, gt=0, description="report when so many hours have passed since the last; null: never"
+    )
+    least_report_rows: int = Field(
+        default=100, ge=1, description="with fewer current rows a report says that it cannot tell drift"
     )
     retention_days: int = Field(default=90, ge=1, description="days a prediction without feedback is kept")
     keep_bentos: int = Field(default=10, ge=3, description="built Bentos whose files are kept")

@@ -29,11 +29,13 @@ from webapp.answers import LastAnswers
 from webapp.assets import Assets
 from webapp.bentos import Bentos
 from webapp.language import marked
+from webapp.measured import Measured
+from webapp.pages.report_files import ReportFileGone
 from webapp.plan import Plan
 from webapp.pulse import Pulse
 from webapp.routes import LINKS, UPLOAD_BYTES, routes
 from webapp.runner_client import RunnerClient, RunnerDown
-from webapp.safety import HEADERS, Safety, own_hosts
+from webapp.safety import HEADERS, Safety, TooLarge, own_hosts
 from webapp.site import Site, site
 from webapp.tokens import Tokens
 from webapp.truths import NotTruths
@@ -50,6 +52,7 @@ STATUS: dict[type[Refusal], int] = {
     NotTruths: 422,
     UnknownPrediction: 404,
     UploadGone: 404,
+    ReportFileGone: 404,
     NothingInProduction: 404,
     StorageUnavailable: 503,
     RunnerDown: 503,
@@ -58,6 +61,7 @@ _TITLES = {
     403: marked("Not allowed"),
     404: marked("Nothing is here"),
     405: marked("Nothing is here"),
+    413: marked("That is too large"),
     500: marked("Something failed"),
     503: marked("Not now"),
 }
@@ -118,10 +122,16 @@ def create(plan: Plan) -> Starlette:
         routes=routes(assets),
         lifespan=lifespan,
         middleware=[
+            Middleware(Measured),
             Middleware(Safety, hosts=hosts, any_address=any_address, limits=UPLOAD_BYTES),
             Middleware(GZipMiddleware, minimum_size=600, compresslevel=6),
         ],
-        exception_handlers={Refusal: _refused, HTTPException: _not_found, Exception: _failed},
+        exception_handlers={
+            Refusal: _refused,
+            HTTPException: _not_found,
+            TooLarge: _too_large,
+            Exception: _failed,
+        },
     )
 
 
@@ -134,6 +144,12 @@ async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = "" if error.status_code in (404, 405) else error.detail
     return await _sentence(request, error.status_code, sentence)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooLarge)
+    most = site(request).speech(request).size(error.limit)
+    return await _sentence(request, 413, f"this page takes {most} at a time; send the rest in another part")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

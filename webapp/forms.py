@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Field:
     hint: str
     """Range and typical value, in words."""
     typical: str
-    """The typical value as the field takes it."""
+    """The typical value, short enough to be read inside the field; it is shown there and never sent."""
     is_optional: bool
     problem: str = ""
     """Why the value was refused."""
@@ -183,7 +184,7 @@ def _field(column: Column, place: int, value: str, refused: Refused | None, spee
         step=("1" if column.whole else "any") if control == "number" else "",
         options=options,
         hint=_hint(column, speech),
-        typical=as_typed(column.typical, column) if control == "number" else "",
+        typical=as_typed(_rounded(column.typical), column) if control == "number" else "",
         is_optional=column.nullable,
         problem=refused.sentence if refused else "",
         problem_is_english=bool(refused and refused.is_english),
@@ -220,6 +221,17 @@ def _hint(column: Column, speech: Speech) -> str:
             "%(low)s to %(high)s, typically %(typical)s", low=low, high=high, typical=typical
         )
     return speech.gettext("%(low)s to %(high)s", low=low, high=high)
+
+
+def _rounded(value: Value) -> Value:
+    """A broken number with four digits that say something.
+
+    >>> _rounded(29.631081495282302), _rounded(0.00123456), _rounded(8490.5), _rounded(29237)
+    (29.63, 0.001235, 8490.0, 29237)
+    """
+    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+        return value
+    return round(value, max(3 - math.floor(math.log10(abs(value))), 0))
 
 
 def _date_control(column: Column) -> Control:

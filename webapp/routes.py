@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from webapp.assets import Assets
 from webapp.language import marked
@@ -23,6 +23,8 @@ from webapp.pages import (
     patterns,
     predict,
     quarantine,
+    report_files,
+    reports,
     runs,
     service,
     settings,
@@ -44,6 +46,7 @@ LINKS = (
     Link("/feedback", marked("Feedback later")),
     Link("/versions", marked("Versions")),
     Link("/runs", marked("Training runs")),
+    Link("/reports", marked("Reports")),
     Link("/settings", marked("Settings")),
 )
 
@@ -88,6 +91,12 @@ def routes(assets: Assets) -> list[BaseRoute]:
         changes("/runs", runs.train_now),
         shows("/runs/{run_id}", runs.show_one),
         changes("/runs/{run_id}/retry", runs.retry),
+        shows("/reports", reports.show),
+        changes("/reports", reports.report_now),
+        shows("/reports/{report_id}", reports.show_one),
+        shows("/reports/{report_id}/frame", report_files.frame, reads_rows=True),
+        shows("/reports/{report_id}/report.html", report_files.download_html, reads_rows=True),
+        shows("/reports/{report_id}/report.json", report_files.download_json, reads_rows=True),
         shows("/settings", settings.show),
         shows("/patterns", patterns.show),
         shows("/service", service.show),
@@ -140,5 +149,14 @@ def _to_sign_in(request: Request, next_path: str) -> Response:
 
 
 def _page_of(request: Request) -> str:
-    """The page that a form was on: where its own path is a page, too, that; else home."""
-    return request.url.path if request.url.path in {link.path for link in LINKS} else "/"
+    """The page that a form was on, as the browser says; else the form's own path; else home."""
+    told = urlsplit(request.headers.get("referer", ""))
+    pages = [request.url.path]
+    if told.netloc == request.headers.get("host", ""):
+        pages.insert(0, told.path + (f"?{told.query}" if told.query else ""))
+    return next((page for page in pages if _is_page(request, page.partition("?")[0])), "/")
+
+
+def _is_page(request: Request, path: str) -> bool:
+    asked = {"type": "http", "method": "GET", "path": path, "root_path": ""}
+    return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)

@@ -48,7 +48,11 @@ FORM_BYTES = 1_000_000
 
 
 class TooLarge(Exception):
-    """A body beyond its limit."""
+    """A body beyond its limit, in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit:,} bytes")
+        self.limit = limit
 
 
 class Safety:
@@ -83,23 +87,20 @@ class Safety:
             return await refused(scope, receive, send_with_headers)
         limit = self._limits.get(scope["path"], FORM_BYTES)
         length = headers.get(b"content-length", b"0")
-        too_large = PlainTextResponse(f"More than {limit:,} bytes were sent; send less at a time.", 413)
-        if not length.isdigit() or int(length) > limit:
-            return await too_large(scope, receive, send_with_headers)
+        announced = int(length) if length.isdigit() else limit + 1
         received = 0
 
         async def receive_within_limit() -> Message:
             nonlocal received
+            if announced > limit:  # whoever reads the form learns it before a byte of it is taken
+                raise TooLarge(limit)
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:
-                raise TooLarge
+            if received > limit:  # sent in pieces, without a length
+                raise TooLarge(limit)
             return message
 
-        try:
-            await self._app(scope, receive_within_limit, send_with_headers)
-        except TooLarge:  # sent in pieces, without a length
-            await too_large(scope, receive, send_with_headers)
+        await self._app(scope, receive_within_limit, send_with_headers)
 
     def _is_ours(self, host: str) -> bool:
         """A page of a stranger can make its own name point at this machine, but not send another name."""

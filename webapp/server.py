@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 
@@ -31,6 +32,10 @@ def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s web %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading of the metrics
     listener = _listen(host, port)
+    # Uploads are spooled where they will be kept: the system's own folder may be small, or memory.
+    spool = plan.home / "uploads" / "spool"
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    tempfile.tempdir = str(spool)
     config = uvicorn.Config(
         create(plan),
         log_level="warning",

@@ -12,8 +12,11 @@ from markupsafe import Markup
 
 from loop.clock import now_ms
 from webapp.assets import Assets
+from webapp.decision_words import in_words as decision_words
+from webapp.decision_words import metric_of
 from webapp.language import LANGUAGES, Speech, marked
 from webapp.pulse import ServiceState
+from webapp.quality import shown_quality
 
 _FOLDER = Path(__file__).resolve().parents[1] / "templates"
 
@@ -114,6 +117,8 @@ def _environment(speech: Speech, assets: Assets) -> Environment:
         "day": speech.day,
         "duration": speech.duration,
         "size": speech.size,
+        "shown_quality": lambda told: shown_quality(told, speech),
+        "decision_words": lambda one: decision_words(one, speech.gettext(in_words(metric_of(one))), speech),
         "words": lambda name: speech.gettext(in_words(str(name))),
         "moment": lambda at_ms: _time(at_ms, speech.moment(at_ms), ""),
         "ago": lambda at_ms: _time(at_ms, speech.ago(at_ms, now_ms()), speech.moment(at_ms)),

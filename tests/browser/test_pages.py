@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 
 PATHS = (
     *("/", "/predict", "/predict?example=2", "/files", "/feedback", "/feedback/next", "/quarantine"),
-    *("/versions", "/runs", "/settings", "/patterns", "/sign-in", "/nothing-here"),
+    *("/versions", "/runs", "/reports", "/settings", "/patterns", "/sign-in", "/nothing-here"),
 )
 
 

@@ -69,6 +69,7 @@ class Home:
             env={
                 "REBENTO_API_PORT": str(free_port()),
                 "REBENTO_WEB_PORT": str(free_port()),
+                "REBENTO_REPORTING_PORT": str(free_port()),
                 **self.environment,
             },
             capture_output=True,
@@ -184,6 +185,7 @@ def serving(home: Home, command: list[str], port: int) -> Iterator[Server]:
                 **home.environment,
                 "REBENTO_API_PORT": str(port),
                 "REBENTO_WEB_PORT": home.extra.get("REBENTO_WEB_PORT", str(free_port())),
+                "REBENTO_REPORTING_PORT": home.extra.get("REBENTO_REPORTING_PORT", str(free_port())),
             },
             stdout=output,
             stderr=output,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
 from storage.automation import pause, resume
 from storage.database import Database
 from storage.decisions import (
@@ -67,3 +69,14 @@ def test_a_retrain_of_a_pause_waits_for_nothing_also_when_that_ends(database: Da
     with database.reading() as connection:
         assert [one.decision_id for one in waiting_decisions(connection, USE_CASE)] == [before, after]
         assert [one.was_paused for one in decisions(connection, USE_CASE)] == [False, True, False]
+
+
+def test_a_decision_that_code_of_revision_0002_enters_waits_as_before(database: Database) -> None:
+    entered = text(
+        "INSERT INTO decisions (use_case, kind, decision, sentence, numbers_json, at_ms) VALUES "
+        "(:use_case, 'quality', 'RETRAIN', 'auc fell', '{}', 1)"
+    )
+    with database.writing() as connection:
+        connection.execute(entered, {"use_case": USE_CASE})
+        (waiting,) = waiting_decisions(connection, USE_CASE)
+    assert not waiting.was_paused

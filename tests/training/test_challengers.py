@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from loop.evaluation import score
+from loop.progress import Silence
 from loop.refusals import NotTrainable
 from storage.database import Database
 from tests.training.conftest import use_case_of, visits
@@ -21,7 +22,6 @@ from training.graph import open_graph
 from training.judging import judge_challengers, judged_rows
 from training.material import Material
 from training.opened import OpenedVersion
-from training.progress import Silence
 from training.recipe import Recipe
 from use_cases.use_case import UseCase
 

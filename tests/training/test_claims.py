@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from loop.claims import SILENCE_MS, Claim, is_gone
+from loop.progress import Silence
 from loop.refusals import DataNotFound
 from storage.database import Database
 from storage.runs import Run, RunNotOpen, beat_run, request_run, requeue_run, run, runs, start_run
@@ -17,9 +19,7 @@ from tests.journeys.conftest import wait_for
 from tests.training.conftest import use_case_of
 from tests.training.told import opened
 from training.abandoned import settle_abandoned
-from training.claims import SILENCE_MS, Claim, is_gone
 from training.heartbeat import Heartbeat
-from training.progress import Silence
 from training.run import train
 
 HERE = Claim.of_this_process("trainer", 1_000)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 import loop.holdout
 from loop.holdout import is_holdout
 from tests.training.conftest import use_case_of, visits
-from training.holdout import holdout_mask, identities
 from training.preparation import prepare
 from training.snapshot import storable
 from use_cases.derive import derive_contract, frame_rows
+from use_cases.identity import holdout_mask, identities
 
 
 def test_a_place_never_changes() -> None:

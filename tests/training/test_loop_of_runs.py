@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 from files.export import export_data
 from loop.holdout import is_holdout
 from loop.places import model_folder
+from loop.progress import Silence
 from loop.refusals import NotTrainable
+from loop.stopping import Stopped
 from runner.package import Package
 from storage.database import Database
 from storage.runs import request_run, run, running_run, waiting_runs
@@ -25,13 +27,12 @@ from storage.versions import champion, change_stage, version
 from tests.training.conftest import use_case_of, visits
 from tests.training.production import stream
 from training.ages import Ages
-from training.holdout import identities
 from training.outcome import Outcome
-from training.progress import Silence, Stopped
 from training.run import train
 from training.snapshot import read_snapshot
 from training.standing import against_now
 from training.verification import NotVerifiable, verify
+from use_cases.identity import identities
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 MS = int(NOW.timestamp() * 1000)

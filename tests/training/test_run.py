@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from loop.progress import Silence
 from loop.refusals import BrokenPackage, DataNotFound, NotTrainable
 from runner.package import Package
 from storage.database import Database
@@ -26,7 +27,6 @@ from training.build import Order, build_bento
 from training.fitted import read_pipeline
 from training.outcome import Outcome
 from training.preparation import prepare
-from training.progress import Silence
 from training.run import train
 from training.selection import compare
 from training.snapshot import read_snapshot, storable

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from loop.evaluation import score
+from loop.progress import Silence
 from loop.refusals import NotTrainable, UseCaseMistake
 from tests.training.conftest import QUICK, use_case_of, visits
 from training.preparation import PreparedRows, prepare
-from training.progress import Silence
 from training.selection import compare, cost_of_embedding, person_folds
 from training.snapshot import storable
 

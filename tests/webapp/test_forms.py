@@ -109,6 +109,7 @@ def test_fields_are_drawn_by_kind_with_their_hints() -> None:
         **{"insured": "select", "since": "date", "seen": "datetime-local"},
     }
     assert drawn["income"].hint == "0 to 29,237, typically 8,490" and drawn["income"].step == "any"
+    assert drawn["income"].typical == "8490"
     assert drawn["family_size"].step == "1" and drawn["family_size"].is_optional
     assert drawn["since"].hint == "seen from 1 Jan 2024 to 31 Dec 2024"
     assert drawn["sex"].value == "other" and drawn["sex"].options[-1].value == "other"
@@ -143,3 +144,13 @@ def test_warnings_name_the_range_in_the_visitors_numbers() -> None:
     assert "90\u202f000 est hors de" in french["income"].sentence
     assert "« x » n’a jamais été vu" in french["sex"].sentence
     assert "2030-01-01 est hors de" in french["since"].sentence
+
+
+def test_a_long_typical_value_is_shown_short_and_a_typed_one_stays_whole() -> None:
+    column = Column(
+        name="bmi", kind="number", nullable=False, minimum=1, maximum=60, typical=29.631081495282302
+    )
+    contract = CONTRACT.model_copy(update={"columns": (column,)})
+    (drawn,) = fields(contract, {"bmi": "29.631081495282302"}, {}, ENGLISH)
+    assert (drawn.typical, drawn.value) == ("29.63", "29.631081495282302")
+    assert drawn.hint == "1 to 60, typically 29.63"

@@ -15,7 +15,7 @@ from webapp.assets import Assets
 from webapp.pages.visitor import own_path
 from webapp.plan import Plan
 from webapp.routes import routes
-from webapp.safety import FORM_BYTES
+from webapp.safety import CONTENT_SECURITY_POLICY, FORM_BYTES
 
 Open = Callable[..., Pages]
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -164,9 +164,32 @@ def test_a_body_beyond_the_limit_is_refused_with_and_without_a_length(opened: Op
     pages = opened()
     content = {"content-type": "application/x-www-form-urlencoded"}
     body = b"&".join([b"a=" + b"x" * 100_000] * (FORM_BYTES // 100_000 + 1))
-    assert pages.post("/predict", content=body, headers=content).status_code == 413
     pieces = (body[place : place + 65_536] for place in range(0, len(body), 65_536))
-    assert pages.post("/predict", content=pieces, headers=content).status_code == 413
+    for sent in (body, pieces):
+        answer = pages.post("/predict", content=sent, headers=content)
+        assert answer.status_code == 413
+        assert "This page takes 1.0\xa0MB at a time" in answer.text and "</nav>" in answer.text
+        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize(
+    ("path", "referer", "leads_to"),
+    [
+        ("/versions/rollback", "", "/versions/rollback"),
+        ("/versions/v:1/promote", "", "/versions/v%3A1/promote"),
+        ("/predictions/abc/feedback", "/predictions/abc", "/predictions/abc"),
+        ("/quarantine", "/quarantine?source=x&act=discard", "/quarantine%3Fsource%3Dx%26act%3Ddiscard"),
+        ("/runs/r/retry", "", "/"),
+        ("/runs/r/retry", "/runs/r/retry", "/"),
+        ("/runs/r/retry", "http://elsewhere.example/runs", "/"),
+    ],
+)
+def test_after_the_sign_in_a_person_is_where_the_form_was(
+    opened: Open, path: str, referer: str, leads_to: str
+) -> None:
+    pages = opened(api_token="the token")
+    sent = pages.post(path, headers={"referer": str(pages.base_url.join(referer)) if referer else ""})
+    assert sent.headers["location"] == f"/sign-in?next={leads_to}"
 
 
 def test_a_row_that_holds_markup_shows_as_text(opened: Open) -> None:

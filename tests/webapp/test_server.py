@@ -81,3 +81,30 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(plan: Plan) -> None:
         taken.listen()
         with pytest.raises(WebPortTaken, match="REBENTO_WEB_PORT"):
             serve(plan, "127.0.0.1", taken.getsockname()[1])
+
+
+def test_an_upload_is_spooled_under_the_installations_home(tmp_path: Path) -> None:
+    port = free_port()
+    start = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n'
+        b"Content-Type: text/csv\r\n\r\n" + b"a,b\n" * 500_000
+    )
+    head = (
+        f"POST /files HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(start) + 1_000}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    with _started(tmp_path, port) as process, socket.create_connection(("127.0.0.1", port)) as sender:
+        sender.sendall(head.encode() + start)  # and no more: it stays spooled
+        files = Path(f"/proc/{process.pid}/fd")
+
+        def spooled() -> bool:
+            return any(str(tmp_path / "uploads" / "spool") in _target(one) for one in files.iterdir())
+
+        wait_for(spooled, "the upload to be spooled there")
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # closed meanwhile
+        return ""

@@ -24,6 +24,7 @@ from storage.overview import (
 )
 from storage.processes import alive
 from storage.promotions import Promotion, next_promotion, open_promotions
+from storage.reports import Report, last_report
 from storage.runs import Run, latest_end_ms, running_run, runs, waiting_runs
 from storage.versions import StageChange, Version, champion, versions
 from webapp.charts import Course, course
@@ -77,6 +78,10 @@ class HomeView(View):
     predictions_of_the_day: int
     production_rows: int
     quality: Course | None
+    report: Report | None
+    """The last one that is done."""
+    reported_quality: dict[str, Any] | None
+    """What it says of quality, of the Bento that is in Production now."""
     decisions: tuple[StoredDecision, ...]
     drift: StoredDecision | None
     automation: Automation
@@ -95,6 +100,7 @@ class _Stored:
     labelled: int
     changed_at_ms: int
     predictions_of_the_day: int
+    report: Report | None
     decisions: tuple[StoredDecision, ...]
     drift: StoredDecision | None
     quality: StoredDecision | None
@@ -140,6 +146,8 @@ async def show(request: Request) -> Response:
         predictions_of_the_day=stored.predictions_of_the_day,
         production_rows=stored.labelled,
         quality=await _quality(here, stored, scores.get("accuracy", {}).get("value")),
+        report=stored.report,
+        reported_quality=_reported(stored),
         decisions=stored.decisions,
         drift=stored.drift,
         automation=stored.automation,
@@ -162,6 +170,7 @@ def _read(connection: Connection, use_case: str, at_ms: int) -> _Stored:
         labelled=production_rows(connection, use_case),
         changed_at_ms=last_known_at_ms(connection, use_case),
         predictions_of_the_day=predictions_since(connection, use_case, at_ms - _DAY_MS),
+        report=last_report(connection, use_case),
         decisions=decisions(connection, use_case, limit=5),
         drift=_last(connection, use_case, "drift"),
         quality=_last(connection, use_case, "quality"),
@@ -180,6 +189,14 @@ def _read(connection: Connection, use_case: str, at_ms: int) -> _Stored:
 
 def _last(connection: Connection, use_case: str, kind: Any) -> StoredDecision | None:
     return next(iter(decisions(connection, use_case, kind=kind, limit=1)), None)
+
+
+def _reported(stored: _Stored) -> dict[str, Any] | None:
+    """None where the last report looked at another Bento: its numbers say nothing of this one."""
+    if stored.report is None or stored.champion is None or stored.report.bento != stored.champion.tag:
+        return None
+    found: dict[str, Any] | None = json.loads(stored.report.numbers_json).get("quality")
+    return found
 
 
 async def _quality(here: Site, stored: _Stored, reference: float | None) -> Course | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from webapp.answers import Answer, Bar, Effect, Given, Warned
 from webapp.charts import Course, course
 from webapp.forms import Field, Option
 from webapp.health import Concern
+from webapp.report_numbers import ColumnLine
 from webapp.site import site
 from webapp.views import View
 
@@ -31,6 +32,9 @@ class PatternsView(View):
     course: Course
     concerns: tuple[Concern, ...]
     decisions: tuple[StoredDecision, ...]
+    columns: tuple[ColumnLine, ...]
+    qualities: tuple[dict[str, Any], ...]
+    """Nothing known; only estimated; all three; the estimate far off, with all tables."""
 
 
 async def show(request: Request) -> Response:
@@ -61,6 +65,14 @@ async def show(request: Request) -> Response:
                     "note", "A training run is at work.", "100 labelled production rows, a multiple of 100"
                 ),
             ),
+            columns=(
+                ColumnLine(
+                    _LONG, "input", "jensenshannon", 0.31, 0.1, True, "1 to 2: 3% of rows before, 41% now"
+                ),
+                ColumnLine("age", "input", "jensenshannon", 0.03, 0.1, False, ""),
+                ColumnLine("prediction", "prediction", "jensenshannon", 0.12, 0.15, False, ""),
+                ColumnLine("empty", "input", "jensenshannon", None, 0.1, False, "no value in either"),
+            ),
             decisions=(
                 _decision(1, "drift", "NO_ACTION", "NO_ACTION drift_share=0.06 < 0.30 (target_drift=0.0)"),
                 _decision(
@@ -70,7 +82,53 @@ async def show(request: Request) -> Response:
                     3, "suspicion", "INVESTIGATE", "INVESTIGATE " + "a source disagrees far more often; " * 6
                 ),
             ),
+            qualities=_qualities(),
         ),
+    )
+
+
+def _qualities() -> tuple[dict[str, Any], ...]:
+    def score(value: float, half: float, **more: Any) -> dict[str, Any]:
+        return {"value": value, "low": value - half, "high": min(value + half, 1.0), **more}
+
+    nothing: dict[str, Any] = {
+        **dict.fromkeys(("reference", "realised", "estimated", "estimate_error", "confusion", "coverage")),
+        **{"delay_hours": None, "coverage_by_age": [], "scores": {}, "estimated_scores": {}, "classes": {}},
+        "metric": "roc_auc",
+    }
+    estimated = {
+        **nothing,
+        "reference": score(0.812, 0.015),
+        "estimated": score(0.79, 0.03, rows=1240, of="unlabelled"),
+        "coverage": 0.0,
+    }
+    delays = {"0.1": 1.2, "0.5": 20.0, "0.9": 210.0}
+    three = {
+        **estimated,
+        "realised": score(0.801, 0.05, rows=310),
+        "estimate_error": score(-0.011, 0.04, rows=310, estimated=0.79),
+        "coverage": 0.2,
+        "delay_hours": delays,
+    }
+    far = {
+        **three,
+        "realised": score(0.471, 0.04, rows=900),
+        "estimate_error": score(0.33, 0.05, rows=900, estimated=0.801),
+        "coverage_by_age": [
+            {"from_hours": 0.0, "to_hours": 1.0, "rows": 90, "labelled": 1},
+            {"from_hours": 720.0, "to_hours": None, "rows": 1200, "labelled": 1120},
+        ],
+        "scores": {"roc_auc": score(0.471, 0.04), "f1": score(0.3, 0.05)},
+        "estimated_scores": {"roc_auc": score(0.79, 0.03)},
+        "classes": {_LONG: {"precision": score(0.4, 0.1), "recall": None, "f1": score(0.3, 0.1), "rows": 12}},
+        "confusion": {"classes": ["no", _LONG], "counts": [[500, 120], [160, 120]]},
+    }
+    # Each under a name of its own, as landmarks of one page must be.
+    return (
+        {**nothing, "metric": "f1"},
+        {**estimated, "metric": "accuracy"},
+        {**three, "metric": "balanced_accuracy"},
+        far,
     )
 
 

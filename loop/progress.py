@@ -1,4 +1,4 @@
-"""How a run says where it is; training itself never prints."""
+"""How long work says where it is; what does it never prints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,3 @@ class Silence:
 
     def advance(self, steps: int = 1) -> None:
         """Says nothing."""
-
-
-class Stopped(BaseException):
-    """The trainer is to end now: its run waits for the next start. No error, so that nothing swallows it."""

@@ -1,28 +1,30 @@
-"""Who is doing a training run, and whether they are still there."""
+"""Who is doing a training run or a report, and whether they are still there."""
 
 from __future__ import annotations
 
 import os
 import socket
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-#: A run whose claimant has been silent for so long has lost it: it speaks every two seconds.
+Role = Literal["trainer", "reporter", "command"]
+
+#: Work whose claimant has been silent for so long has lost it: it speaks every two seconds.
 SILENCE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One process that does runs: `trainer@host:pid:started`."""
+    """One process that does runs or reports: `trainer@host:pid:started`."""
 
-    role: Literal["trainer", "command"]
-    """A trainer's run is done again when it dies; of a command's a person has seen the end."""
+    role: Role
+    """What a trainer or reporter did is done again when it dies; of a command's a person has seen the end."""
     host: str
     pid: int
     started_at_ms: int
 
     @classmethod
-    def of_this_process(cls, role: Literal["trainer", "command"], started_at_ms: int) -> Self:
+    def of_this_process(cls, role: Role, started_at_ms: int) -> Self:
         return cls(role, socket.gethostname(), os.getpid(), started_at_ms)
 
     @classmethod
@@ -31,7 +33,7 @@ class Claim:
         role, _, place = text.partition("@")
         host, _, numbers = place.partition(":")
         pid, _, started = numbers.partition(":")
-        if role not in ("trainer", "command") or not pid.isdigit() or not started.isdigit():
+        if role not in get_args(Role) or not pid.isdigit() or not started.isdigit():
             return None
         return cls(role, host, int(pid), int(started))  # type: ignore[arg-type]
 

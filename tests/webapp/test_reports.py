@@ -1,0 +1,261 @@
+"""Reports as a person sees them: asked for, watched until done, with numbers, files and Evidently's page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loop.clock import now_ms
+from storage.database import Database
+from storage.processes import beat
+from storage.reports import Report, claim_report, fail_report, finish_report, reports, request_report
+from tests.webapp.conftest import Pages
+from use_cases.use_case import SHIPPED, read_use_case
+from webapp.pages.report_files import kept_file
+from webapp.plan import Plan
+
+AS_REGION = {"hx-request": "true", "hx-target": "standing"}
+FRENCH = {"accept-language": "fr"}
+
+
+@pytest.fixture
+def database(plan: Plan) -> Iterator[Database]:
+    opened = Database.open(plan.database_url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def _asked(database: Database, plan: Plan, at_ms: int | None = None, **asked: Any) -> Report:
+    with database.writing() as connection:
+        return request_report(
+            connection,
+            plan.use_case,
+            trigger="person",
+            reason="a <b>hunch</b>",
+            asked_json=json.dumps(asked or {"last_rows": 1_000}),
+            at_ms=at_ms or now_ms(),
+        )
+
+
+def _numbers(**more: Any) -> str:
+    column = {"group": "input", "kind": "number", "method": "jensenshannon", "threshold": 0.1, "p_value": 0.4}
+    told: dict[str, Any] = {
+        "reference": {"name": "reference", "rows": 5000, "answered": 5000},
+        "current": {"name": "last 1,000 rows", "rows": 1000, "answered": 900, "labelled": 300},
+        "drift_share": 0.5,
+        "drift_threshold": 0.3,
+        "target_drift": None,
+        "prediction_drift": 0.01,
+        "columns": [
+            {**column, "name": "<age>", "distance": 0.25, "is_drifted": False, "note": ""},
+            {**column, "name": "income", "distance": 0.12, "is_drifted": True, "note": "seen <once>"},
+        ],
+        "quality": None,
+        "notes": ["Too few <labels>."],
+    }
+    return json.dumps({**told, **more})
+
+
+def _done(database: Database, plan: Plan, *, html: str | None = "<p>drawn</p>", **more: Any) -> Report:
+    asked = _asked(database, plan)
+    names: dict[str, Any] = {"html": None, "json": None}
+    if html is not None:
+        folder = plan.home / "reports" / plan.use_case
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "drift.html").write_text(html)
+        (folder / "drift.json").write_text("{}")
+        names = {kind: f"reports/{plan.use_case}/drift.{kind}" for kind in names}
+    facts = {
+        "decision": "INVESTIGATE",
+        "sentence": "INVESTIGATE drift_share=0.50 >= 0.30",
+        "numbers_json": _numbers(),
+    }
+    with database.writing() as connection:
+        claim_report(connection, plan.use_case, now_ms(), "reporter@h:1:1")
+        finish_report(connection, asked.report_id, now_ms(), **(facts | names | more))
+    return asked
+
+
+def test_report_now_asks_for_the_window_that_was_chosen(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    pages = opened()
+    answer = pages.submit("/reports", window="dates", since="2026-11-01", until="2026-11-08", last_rows="x")
+    assert answer.status_code == 303
+    with database.reading() as connection:
+        (asked,) = reports(connection, plan.use_case)
+    assert answer.headers["location"] == f"/reports/{asked.report_id}"
+    assert (asked.trigger, json.loads(asked.asked_json)) == (
+        "person",
+        {"from": "2026-11-01", "to": "2026-11-08"},
+    )
+    again = pages.submit("/reports", window="dates", since="2026-11-01", until="2026-11-08")
+    assert again.headers["location"] == answer.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"window": "rows", "last_rows": "0"}, "last_rows", "from 1 to 10,000,000"),
+        ({"window": "days", "last_days": "<b>"}, "last_days", "from 1 to 3,650"),
+        ({"window": "dates", "since": "2026-11-01", "until": "soon"}, "until", "Write a day"),
+        ({"window": "dates", "since": "2026-11-02", "until": "2026-11-01"}, "until", "lies before the first"),
+    ],
+)
+def test_a_refused_window_is_said_beside_its_field(
+    opened: Callable[..., Pages],
+    plan: Plan,
+    database: Database,
+    typed: dict[str, str],
+    field: str,
+    sentence: str,
+) -> None:
+    answer = opened().submit("/reports", **typed)
+    assert answer.status_code == 422 and f'id="{field}-problem"' in answer.text
+    assert sentence in answer.text and "<b>" not in answer.text
+    assert f'value="{typed["window"]}" checked' in answer.text
+    with database.reading() as connection:
+        assert not reports(connection, plan.use_case)
+
+
+def test_snapshots_are_offered_where_the_source_has_them_and_no_others_taken(
+    opened: Callable[..., Pages], plan: Plan, database: Database, tmp_path: Path
+) -> None:
+    assert "Two snapshots" not in opened().get("/reports").text
+    folder = tmp_path / "cases" / "dated"
+    folder.mkdir(parents=True)
+    snapshot = "{date: %s, folder: month-%s}"
+    listed = ", ".join(snapshot % (day, day) for day in ("2024-01-31", "2024-02-29"))
+    (folder / "use_case.yaml").write_text(
+        f"source: {{csv: rows.csv, snapshots: [{listed}]}}\ntarget: churn\n"
+    )
+    pages = opened(read_use_case=lambda: read_use_case("dated", [tmp_path / "cases", SHIPPED]))
+    assert '<option value="2024-01-31" selected>' in pages.get("/reports").text
+    wrong = pages.submit("/reports", window="snapshots", reference="2024-01-31", current="../x")
+    assert wrong.status_code == 422 and 'id="current-problem"' in wrong.text
+    right = pages.submit("/reports", window="snapshots", reference="2024-01-31", current="2024-02-29")
+    assert "snapshot 2024-02-29 against 2024-01-31" in pages.get(right.headers["location"]).text
+
+
+def test_a_report_is_watched_live_until_it_is_done(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    pages = opened()
+    asked = _asked(database, plan)
+    path = f"/reports/{asked.report_id}"
+    assert (
+        "No reporter is there" in pages.get(path).text
+        and "No reporter is there" in pages.get("/reports").text
+    )
+    with database.writing() as connection:
+        beat(connection, plan.use_case, "reporter", pid=1, host="h", started_at_ms=1, at_ms=now_ms())
+    waits = pages.get(path).text
+    assert "It waits for the reporter." in waits
+    first = re.search(rf'hx-get="({path}\?was=[^"]+)"', waits)
+    assert first is not None and pages.get(first.group(1), headers=AS_REGION).status_code == 204
+    with database.writing() as connection:
+        claim_report(connection, plan.use_case, now_ms(), "reporter@h:1:1")
+    text = pages.get(first.group(1), headers=AS_REGION).text
+    assert "It is being made." in text and "a &lt;b&gt;hunch&lt;/b&gt;" in text
+    again = re.search(rf'hx-get="({path}\?was=[^"]+)"', text)
+    assert again is not None
+    assert pages.get(again.group(1), headers=AS_REGION).status_code == 204
+    with database.writing() as connection:
+        fail_report(connection, asked.report_id, now_ms(), "no rows <i>here</i>")
+    ended = pages.get(again.group(1), headers=AS_REGION)
+    assert "no rows &lt;i&gt;here&lt;/i&gt;" in ended.text and "hx-trigger" not in ended.text
+    assert "no rows &lt;i&gt;here&lt;/i&gt;" in pages.get("/reports").text
+
+
+def test_a_report_says_its_decision_in_words_and_shows_its_numbers(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    path = f"/reports/{_done(database, plan).report_id}"
+    pages = opened()
+    text = pages.get(path).text
+    for said in (
+        *("1 of 2 input columns has drifted: 50%; the alarm is at 30%.", "Too few true answers are known to"),
+        *("A person should look before anything is trained.", "INVESTIGATE drift_share=0.50 &gt;= 0.30"),
+        *("&lt;age&gt;", "seen &lt;once&gt;", "Too few &lt;labels&gt;.", "300 with their truth"),
+    ):
+        assert said in text, said
+    assert text.index(">income") < text.index("&lt;age&gt;"), "drifted columns come first"
+    french = pages.get(path, headers=FRENCH).text
+    assert "1 colonne d’entrée sur 2 a dérivé" in french and 'lang="en">INVESTIGATE' in french
+    assert "1 of 2 input columns has drifted" in pages.get("/reports").text
+    assert f'id="last-report" href="{path}"' in pages.get("/").text
+
+
+def test_evidently_is_loaded_when_asked_for_in_a_frame_that_may_do_nothing(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    path = f"/reports/{_done(database, plan).report_id}"
+    pages = opened()
+    assert "<iframe" not in pages.get(path).text
+    shown = pages.get(f"{path}?show=evidently")
+    assert f'src="{path}/frame" sandbox="allow-scripts"' in shown.text
+    assert "unsafe-inline" not in shown.headers["content-security-policy"]
+    frame = pages.get(f"{path}/frame")
+    policy = frame.headers["content-security-policy"]
+    assert frame.text == "<p>drawn</p>"
+    assert "sandbox allow-scripts;" in policy and "default-src 'none'" in policy
+    assert "allow-same-origin" not in policy and "connect-src" not in policy and "http" not in policy
+    assert frame.headers["x-frame-options"] == "SAMEORIGIN"
+    for name in ("report.html", "report.json"):
+        file = pages.get(f"{path}/{name}")
+        assert file.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in file.headers["content-security-policy"]
+
+
+def test_only_files_among_the_reports_are_ever_served(
+    opened: Callable[..., Pages], plan: Plan, database: Database, tmp_path: Path
+) -> None:
+    secret = plan.home / "secret.html"
+    secret.write_text("secret")
+    (plan.home / "reports").mkdir()
+    (plan.home / "reports" / "link.html").symlink_to(secret)
+    pages = opened()
+    for told in ("../secret.html", "reports/../secret.html", str(secret), "reports/link.html", "reports"):
+        assert kept_file(plan.home, told) is None
+        report = _done(database, plan, html=told)
+    escaped = _done(database, plan, html=None)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE reports SET html = 'secret.html', json = 'reports/link.html'")
+    for name in ("frame", "report.html", "report.json"):
+        answer = pages.get(f"/reports/{escaped.report_id}/{name}")
+        assert answer.status_code == 404 and "secret" not in answer.text.replace("secret.html", "")
+    assert "have been removed" in pages.get(f"/reports/{report.report_id}").text
+
+
+def test_files_take_a_sign_in_and_other_use_cases_reports_are_not_found(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    report = _done(database, plan)
+    pages = opened(api_token="secret-token")
+    for name in ("frame", "report.html", "report.json"):
+        answer = pages.get(f"/reports/{report.report_id}/{name}")
+        assert answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
+    assert "Sign in to read its files." in pages.get(f"/reports/{report.report_id}").text
+    assert (
+        pages.post("/reports", data={"csrf": pages.token("/reports")}).headers["location"].endswith("reports")
+    )
+    elsewhere = opened(use_case="other")
+    for path in ("", "/frame", "/report.html", "/report.json"):
+        assert elsewhere.get(f"/reports/{report.report_id}{path}").status_code == 404
+
+
+def test_older_reports_are_a_link_away(opened: Callable[..., Pages], plan: Plan, database: Database) -> None:
+    for place in range(32):
+        _asked(database, plan, at_ms=(place + 1) * 1000, last_rows=place + 1)
+    pages = opened()
+    listed = pages.get("/reports").text
+    assert "The last 3 answers" in listed and "The last 2 answers" not in listed
+    older = re.search(r'id="older" href="([^"]+)"', listed)
+    assert older is not None
+    assert "The last 2 answers" in pages.get(older.group(1)).text
