@@ -54,6 +54,10 @@ def test_a_file_is_looked_at_answered_shown_by_the_page_and_downloaded(
     assert "Of the first 50 rows, 1 break the contract" in preview and "“old” is not a number." in preview
     assert "left aside" in preview and "to find it again" in preview
     assert "<b>evil" not in preview and "About 120 rows" in preview
+    other = _upload(pages, _table([row])).headers["location"]
+    assert "“old” is not a number." not in pages.get(other).text, "each file has its own preview"
+    assert "« old » n’est pas un nombre." in pages.get(path, headers={"accept-language": "fr"}).text
+    assert "“old” is not a number." in pages.get(path).text
     pages.submit(f"{path}/start")
     wait_for(lambda: "Download as CSV" in pages.get(path).text, "the answers")
     first, last = pages.get(path).text, pages.get(f"{path}?page=3").text
