@@ -36,6 +36,7 @@ bench: .venv/ready  ## measure the serving path against servers made by hand; pr
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.swap
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.reporting
 
 bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.loop

@@ -88,8 +88,8 @@ def compared_columns(sides: Sides, drift: DriftNumbers) -> ComparedColumns:
             place = places[one.name]
             columns.add(one, reference.vectors[:, place], current.vectors[:, place], is_number=True)
     else:
-        side = current if len(reference.rows) else reference
-        columns.notes.append(f"{side.name} has no rows: no column can be compared.")
+        side = "current window" if len(reference.rows) else "reference"
+        columns.notes.append(f"The {side} has no rows: no column can be compared.")
     for group, before, now in (
         ("prediction", reference.answered.predictions, current.answered.predictions),
         ("target", reference.answered.labels, current.answered.labels),
@@ -100,9 +100,9 @@ def compared_columns(sides: Sides, drift: DriftNumbers) -> ComparedColumns:
                 if one.group == group:
                     columns.add(one, before, now, is_number=False)
         else:
-            side = current if len(before) else reference
-            word = "true label" if group == "target" else "prediction"
-            columns.notes.append(f"{side.name} has no {word}: the {group} cannot be compared.")
+            side = "current window" if len(before) else "reference"
+            word = "true label" if group == "target" else "prediction that may be compared"
+            columns.notes.append(f"The {side} has no {word}: the {group} cannot be compared.")
     return columns
 
 

@@ -23,7 +23,7 @@ from use_cases.contract import Contract
 
 if TYPE_CHECKING:
     from reporting.evidently_report import Sides
-    from reporting.windows import Answered, Window
+    from reporting.windows import Answered
 
 LEAST_LABELLED = 2
 """Labelled rows: with one row Evidently's classification metrics raise."""
@@ -73,24 +73,24 @@ def quality_run(sides: Sides) -> tuple[Snapshot | None, list[str]]:
     reference = Labelled.of(sides.reference.answered, contract.classes)
     current = Labelled.of(sides.current.answered, contract.classes)
     notes = [
-        f"{side.name} has labels that are no class of the contract; those rows are left out: "
+        f"The {side} has labels that are no class of the contract; those rows are left out: "
         f"{', '.join(sorted(labelled.unknown))}."
-        for side, labelled in ((sides.reference, reference), (sides.current, current))
+        for side, labelled in (("reference", reference), ("current window", current))
         if labelled.unknown
     ]
     if not len(current.labels):
-        return None, [*notes, f"{sides.current.name} has no labelled row yet: its quality is not known."]
+        return None, [*notes, "The current window has no labelled row yet: its quality is not known."]
     everything = set(contract.classes)
     has_all = current.occurring == everything
     if not has_all:
         absent = ", ".join(sorted(everything - current.occurring))
         notes.append(
-            f"{sides.current.name} has no labelled row of {absent}: ROC AUC and the curves that need every "
+            f"The current window has no labelled row of {absent}: ROC AUC and the curves that need every "
             "class are left out."
         )
     beside = _comparable(reference, current, has_all, everything)
     if not beside:
-        notes.append(_why_alone(sides.reference, reference))
+        notes.append(_why_alone(reference))
     one = _dataset(current, contract, has_all)
     other = _dataset(reference, contract, has_all) if beside else None
     metrics = [BalancedAccuracy()]
@@ -98,7 +98,7 @@ def quality_run(sides: Sides) -> tuple[Snapshot | None, list[str]]:
         metrics += [ClassificationQuality(conf_matrix=True, pr_curve=has_all), ClassificationQualityByLabel()]
         metrics += [RocAuc(roc_curve=True)] if has_all else []
     else:
-        notes.append(f"{sides.current.name} has one labelled row: too few for the other scores.")
+        notes.append("The current window has one labelled row: too few for the other scores.")
     return Report(metrics, include_tests=other is not None).run(one, other), notes
 
 
@@ -110,10 +110,10 @@ def _comparable(reference: Labelled, current: Labelled, has_all: bool, everythin
     return reference.named >= current.named and (len(reference.named) == 2) == (len(current.named) == 2)
 
 
-def _why_alone(side: Window, labelled: Labelled) -> str:
-    if not len(labelled.labels):
-        return f"{side.name} has no labelled rows: the scores stand without a comparison."
-    return f"other classes occur in {side.name}: Evidently cannot set its scores beside the current ones."
+def _why_alone(reference: Labelled) -> str:
+    if not len(reference.labels):
+        return "The reference has no labelled rows: the scores stand without a comparison."
+    return "Other classes occur in the reference: Evidently cannot set its scores beside the current ones."
 
 
 def _dataset(labelled: Labelled, contract: Contract, with_probabilities: bool) -> Dataset:

@@ -83,9 +83,9 @@ def panel_numbers(
         "drift_threshold": drift_threshold,
         "target_drift": drift.target_drift,
         "prediction_drift": drift.prediction_drift,
-        "quality_realised": _value(quality, "realised"),
-        "quality_estimated": _value(quality, "estimated"),
         "quality_reference": _value(quality, "reference"),
+        "quality_estimated": _value(quality, "estimated"),
+        "quality_realised": _value(quality, "realised"),
     }
     for name, score in (quality.get("scores") or {}).items():
         if score:

@@ -151,7 +151,9 @@ def _measured(report: Report, reporting: Reporting) -> _Measured:
                 kind="drift",
                 decision=decision.decision,
                 sentence=sentence,
-                numbers_json=json.dumps({**decision.numbers, "report": report.report_id}),
+                numbers_json=json.dumps(
+                    strict({**decision.numbers, "report": report.report_id}), allow_nan=False
+                ),
                 at_ms=reporting.now_ms(),
             ),
         )

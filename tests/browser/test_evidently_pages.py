@@ -76,7 +76,7 @@ def test_the_dashboard_shows_the_numbers_and_asks_no_other_machine(browser: Brow
         page.get_by_text("small", exact=True).first.click()
         share = page.get_by_text("Drift share, newest report").locator("xpath=ancestor::*[3]")
         expect(share).to_contain_text("0.33")
-        for panel in ("Quality: realised, estimated, reference", "Balanced accuracy", "Share with a label"):
+        for panel in ("Quality: reference, estimated, realised", "Balanced accuracy", "Share with a label"):
             expect(page.get_by_text(panel, exact=True).first).to_be_visible()
         expect(page.get_by_text("estimated", exact=True)).to_be_visible()
         page.get_by_text("Reports", exact=True).first.click()

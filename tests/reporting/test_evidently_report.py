@@ -125,11 +125,14 @@ def odd_names() -> Sides:
 
 
 BAD: dict[str, tuple[Callable[[], Sides], str]] = {
-    "no rows": (lambda: sides(rows(0)), "last rows has no rows"),
-    "no reference rows": (without_reference_rows, "reference has no rows"),
-    "no reference labels": (lambda: with_reference_labels(None), "reference has no labelled rows"),
-    "one class in the reference": (lambda: with_reference_labels("no"), "other classes occur in reference"),
-    "one of seven in the reference": (lambda: with_reference_labels("A", SEVEN), "other classes occur"),
+    "no rows": (lambda: sides(rows(0)), "The current window has no rows"),
+    "no reference rows": (without_reference_rows, "The reference has no rows"),
+    "no reference labels": (lambda: with_reference_labels(None), "The reference has no labelled rows"),
+    "one class in the reference": (
+        lambda: with_reference_labels("no"),
+        "Other classes occur in the reference",
+    ),
+    "one of seven in the reference": (lambda: with_reference_labels("A", SEVEN), "Other classes occur"),
     "one row": (lambda: sides(rows(1)), "one labelled row"),
     "two rows": (lambda: sides(rows(2)), ""),
     "labels for none": (lambda: sides(rows(90), labels=[None] * 90), "no labelled row yet"),
@@ -144,7 +147,7 @@ BAD: dict[str, tuple[Callable[[], Sides], str]] = {
         "no labelled row of D, E",
     ),
     "one of seven": (lambda: sides(rows(90), contract(SEVEN), labels=["D"] * 90), "ROC AUC"),
-    "one answer of two": (lambda: of_one_answer(("no", "yes")), "other classes occur in reference"),
+    "one answer of two": (lambda: of_one_answer(("no", "yes")), "Other classes occur in the reference"),
     "one answer of three": (lambda: of_one_answer(("a", "b", "c")), "no labelled row of b, c"),
     "all missing": (
         lambda: changed(lambda frame: frame.__setitem__("age", np.nan)),

@@ -160,6 +160,7 @@ async def remove(request: Request, form: FormData) -> Response:
     kept = jobs.uploads.of(request.path_params["upload_id"])
     await jobs.stop(kept)
     await run_in_threadpool(jobs.uploads.remove, kept)
+    site(request).kept.pop("preview", None)  # it holds rows of somebody's
     return see_other("/files")
 
 
@@ -192,11 +193,19 @@ async def _sample(jobs: Jobs, kept: Upload, bento: Bento) -> Sample:
 
 
 async def _preview(here: Site, request: Request, jobs: Jobs, kept: Upload, bento: Bento) -> Preview:
+    """Of the file shown last it is remembered, once the service has looked at it."""
+    key = (kept.upload_id, bento.tag, here.speech(request).code)
+    if here.kept.get("preview", (None,))[0] == key:
+        remembered: Preview = here.kept["preview"][1]
+        return remembered
     sample = await _sample(jobs, kept, bento)
     columns = matches(bento.contract, sample.names)
     is_complete = sample.rows and all(match.state != "missing" for match in columns)
     checked = await check(here.runner, sample, here.speech(request)) if is_complete else Check(0, ())
-    return Preview(sample, columns, checked)
+    found = Preview(sample, columns, checked)
+    if checked.rows:
+        here.kept["preview"] = (key, found)
+    return found
 
 
 def _page(path: Path, asked: str) -> Page:

@@ -35,7 +35,7 @@ from webapp.views import View
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 #: Labelled answers on the chart: enough to see a course, few enough for a quick page.
-_CHARTED = 2_000
+_CHARTED = 1_000
 #: In the order in which a person asks for them; the deciding one comes first whatever it is.
 _SHOWN_SCORES = ("roc_auc", "balanced_accuracy", "f1", "accuracy", "log_loss", "calibration_error")
 
