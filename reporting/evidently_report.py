@@ -115,10 +115,9 @@ def write_html(snapshot: Snapshot, path: Path) -> None:
     write_whole(path, page.encode())
 
 
-def write_json(snapshot: Snapshot, path: Path) -> None:
-    """Writes Evidently's metrics and tests as strict JSON, whole or not at all."""
-    found = json.loads(json.dumps(snapshot.dict(), cls=NumpyEncoder))
-    write_whole(path, json.dumps(_without_nan(found), indent=1, allow_nan=False).encode())
+def as_json(snapshot: Snapshot) -> Any:
+    """Evidently's metrics and tests, an object that strict JSON can carry."""
+    return _without_nan(json.loads(json.dumps(snapshot.dict(), cls=NumpyEncoder)))
 
 
 def _drift_parts(columns: ComparedColumns, drift_share: float) -> list[tuple[str, str, Snapshot]]:

@@ -193,7 +193,7 @@ def _draw(report: Report, measured: _Measured, reporting: Reporting) -> None:
     html, texts = report_files(reporting.use_case.name, measured.name)
     snapshot = _drawn(measured, reporting)
     reporting.progress.stage("writing the files")
-    from reporting.evidently_report import write_html
+    from reporting.evidently_report import as_json, write_html
     from reporting.workspace import keep_run
 
     # First: a workspace that cannot be written must not cost the last good files.
@@ -202,7 +202,7 @@ def _draw(report: Report, measured: _Measured, reporting: Reporting) -> None:
     whole = {
         **measured.numbers,
         "decision": measured.sentence,
-        "evidently": strict(json.loads(snapshot.json())),
+        "evidently": as_json(snapshot),
     }
     write_whole(reporting.home / texts, json.dumps(whole, indent=1, allow_nan=False).encode())
     with reporting.database.writing() as connection:

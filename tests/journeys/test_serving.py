@@ -170,12 +170,12 @@ def test_an_invented_id_is_404_and_the_call_stores_nothing(server: Server, row: 
 
 def test_unknown_paths_and_methods_get_our_refusal_and_no_series(server: Server) -> None:
     for i in range(50):
-        answer = server.call(f"/nothing/{i}")
+        answer = server.call(f"/no-such-path/{i}")
         assert (answer.status, set(answer.json)) == (404, {"error", "detail", "missing_features"})
     assert server.call("/predict", method="GET").status == 405
     assert server.call("/readyz", method="HEAD").status == 200
     text = server.call("/metrics").body.decode()
-    assert "nothing" not in text
+    assert "no-such-path" not in text
     assert server.metric('api_requests_total{route="other",status="404"}') >= 50
 
 

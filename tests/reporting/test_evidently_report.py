@@ -170,7 +170,7 @@ BAD: dict[str, tuple[Callable[[], Sides], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_gives_a_report_of_what_can_be_said(name: str, tmp_path: Path) -> None:
-    from reporting.evidently_report import write_html, write_json
+    from reporting.evidently_report import as_json, write_html
 
     make, sentence = BAD[name]
     shown = snapshot(make(), sentence="NO_ACTION drift_share=0.00 < 0.30 (target_drift=0.0)")
@@ -178,9 +178,8 @@ def test_bad_input_gives_a_report_of_what_can_be_said(name: str, tmp_path: Path)
     assert r"NO\_ACTION drift\_share=0.00" in text(shown)
     json.loads(json.dumps(json.loads(shown.dumps()), allow_nan=False))
     write_html(shown, tmp_path / "report.html")
-    write_json(shown, tmp_path / "report.json")
     assert len((tmp_path / "report.html").read_bytes()) > 1_000_000
-    json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    assert json.loads(json.dumps(as_json(shown), allow_nan=False))["metrics"]
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -26,7 +27,9 @@ def answer(address: str, method: str, **headers: str) -> dict[str, Any]:
 
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "headers": raw}
-    asyncio.run(Gate(pages, address)(scope, receive, send))
+    # In a thread of its own: a browser's tests in this process leave a loop running in theirs.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(Gate(pages, address)(scope, receive, send))).result()
     start: dict[str, Any] = told[0]
     return start
 
