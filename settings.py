@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     home: Path = Field(Path("var"), description="where all state lives; made absolute")
+    local: str = Field(
+        "", description="what this machine alone needs: lock, process list; empty: REBENTO_HOME"
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty: an SQLite file under REBENTO_HOME")
     use_case: str = Field("", description="the use case; empty: the one `rebento init` made current")
     use_cases: Path = Field(Path("use_cases"), description="folder in which `rebento init` writes use cases")
@@ -27,6 +31,14 @@ class Settings(BaseModel):
     api_port: int = Field(8080, ge=1, le=65535, description="port of the API")
     web_port: int = Field(8081, ge=1, le=65535, description="port of the web pages")
     reporting_port: int = Field(8082, ge=1, le=65535, description="port of the Evidently UI")
+    allowed_hosts: str = Field(
+        "",
+        description="names, comma-separated, under which the pages may be asked for beside the machine's own",
+    )
+    api_url: str = Field("", description="the API as the pages reach it; empty: on this machine")
+    reporting_url: str = Field(
+        "", description="the Evidently UI as browsers reach it; empty: on this machine"
+    )
     workers: int = Field(1, ge=1, le=256, description="worker processes of the API")
     api_token: str = Field("", repr=False, description="bearer token that callers must send; empty: none")
     grafana_url: str = Field("", description="a Grafana that is there already; empty: none")
@@ -38,11 +50,18 @@ class Settings(BaseModel):
     log_queue_rows: int = Field(100_000, ge=1, description="predictions held while storage is slow or down")
     log_commit_milliseconds: int = Field(20, ge=1, le=10_000, description="longest wait before a log commit")
     drain_seconds: float = Field(30.0, ge=0, description="time a stopping worker has to answer what it holds")
+    log_format: Literal["text", "json"] = Field("text", description="logs as text, or one JSON object a line")
 
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'rebento.sqlite'}"
+
+    @property
+    def machine_home(self) -> Path:
+        """Where this machine's supervisor keeps its lock and its list of processes: never on a shared disk
+        that several machines or containers use, because process ids mean something on one of them only."""
+        return Path(self.local) if self.local else self.home
 
     @property
     def is_loopback(self) -> bool:
@@ -101,6 +120,8 @@ def read_settings(
     absolute: dict[str, Path | str] = {
         name: getattr(settings, name).expanduser().absolute() for name in ("home", "use_cases", "data")
     }
+    if settings.local:
+        absolute["local"] = str(Path(settings.local).expanduser().absolute())
     # A worker runs inside its Bento's folder, where a relative file would be another one.
     if settings.database_url.startswith("sqlite:///"):
         file = Path(settings.database_url.removeprefix("sqlite:///")).expanduser().absolute()
