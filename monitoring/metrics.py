@@ -124,8 +124,11 @@ class ServiceMetrics:
         self.info.labels(bento, model).set(1)
 
     def text(self) -> bytes:
-        """All workers' metrics in Prometheus text format, every answer given before the call among them, and
-        what the supervisor measured."""
+        """All workers' metrics in Prometheus text format, and what the supervisor measured.
+
+        Every answer given before the call is among them, but those of another worker that has been kept from
+        running for the last moments: they are in the next text.
+        """
         self.flush()
         if self._shared is None:
             return generate_latest(self._registry)

@@ -128,10 +128,11 @@ class HotRoutes:
             log.exception("a request failed route=%s", route)
             status, body = 500, _sentence("the service failed on this request; its log says why")
         headers = [content_type, (b"content-length", str(len(body)).encode()), *retry]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body if method != "HEAD" else b""})
+        # Before it is sent: who has the answer finds it counted.
         if self._desk.answered(route, status, time.perf_counter() - started):
             asyncio.get_running_loop().call_later(self._desk.flush_seconds, self._desk.flush)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body if method != "HEAD" else b""})
 
     async def _post(self, path: str, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         headers = dict(scope["headers"])

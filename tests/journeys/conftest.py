@@ -146,6 +146,13 @@ class Server:
                 return float(value)
         return 0.0
 
+    def settled_metric(self, line: str) -> float:
+        """As `metric`, once it stands still: a worker that a busy machine keeps waiting counts a moment late."""
+        values = [self.metric(line), self.metric(line)]
+        while values[-1] != values[-2]:
+            values.append(self.metric(line))
+        return values[-1]
+
     def workers(self) -> list[int]:
         """Process ids of the API's workers."""
         import psutil

@@ -79,12 +79,12 @@ def test_a_whole_row_is_predicted_on_arrival_and_its_key_counts_once(server: Ser
 
 
 def test_a_missing_column_is_named_and_nothing_is_stored(server: Server, row: Row) -> None:
-    before = server.metric('predictions_total{prediction="yes"}')
+    before = server.settled_metric('predictions_total{prediction="yes"}')
     answer = server.call("/predict", {"rows": [row, {"sex": "male"}]})
     assert answer.status == 400
     assert set(answer.json) == {"error", "detail", "missing_features"}
     assert "income" in answer.json["missing_features"]
-    assert server.metric('predictions_total{prediction="yes"}') == before
+    assert server.settled_metric('predictions_total{prediction="yes"}') == before
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_unknown_paths_and_methods_get_our_refusal_and_no_series(server: Server)
 
 
 def test_an_explanation_names_columns_by_their_effect_and_is_not_logged(server: Server, row: Row) -> None:
-    before = server.metric('predictions_total{prediction="yes"}')
+    before = server.settled_metric('predictions_total{prediction="yes"}')
     answer = server.call("/explain", {"rows": [row]})
     assert answer.status == 200
     (explanation,) = answer.json["explanations"]
@@ -193,7 +193,7 @@ def test_an_explanation_names_columns_by_their_effect_and_is_not_logged(server: 
     label = explanation["prediction"]
     expected = explanation["probabilities"][label] - most["effect"]
     assert changed["probabilities"][label] == pytest.approx(expected, abs=1e-5)
-    assert server.metric('predictions_total{prediction="yes"}') <= before + 1
+    assert server.settled_metric('predictions_total{prediction="yes"}') <= before + 1
 
 
 CLIENT = """
@@ -223,17 +223,18 @@ def test_every_route_is_on_the_openapi_page_and_bentos_own_client_works(server: 
 
 def test_counts_are_right_across_workers_and_after_one_is_replaced(server: Server, row: Row) -> None:
     series = 'api_requests_total{route="/predict",status="200"}'
-    before = server.metric(series)
+    before = server.settled_metric(series)
     for _ in range(40):
         server.predict(row)
-    assert server.metric(series) == before + 40
+    wait_for(lambda: server.metric(series) == before + 40, "all to be counted")
     (victim, _) = server.workers()
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: len(server.workers()) == 2 and victim not in server.workers(), "a new worker")
     wait_for(lambda: "golden rows" in server.log.read_text().split(str(victim))[-1], "its start")
     for _ in range(40):
         server.predict(row)
-    assert server.metric(series) == before + 80
+    wait_for(lambda: server.metric(series) == before + 80, "all to be counted")
+    assert server.settled_metric(series) == before + 80
     infos = [x for x in server.call("/metrics").body.decode().splitlines() if x.startswith("bento_info{")]
     assert len(infos) == 1 and infos[0].endswith(" 1.0")
 
