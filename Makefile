@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint check bench bench-loop bench-drift screenshots lock clean
+.PHONY: help run test test-stack quick lint check bench bench-loop bench-drift screenshots lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -19,8 +19,12 @@ help:  ## what can be made
 run: .venv/ready  ## train a first model where there is none, serve it, say what runs where
 	$(BIN)/rebento up
 
-test: .venv/ready  ## every test, the slow journeys too
-	$(BIN)/pytest -n auto --dist loadgroup -p no:cacheprovider
+test: .venv/ready  ## every test, the slow journeys too; those in containers are test-stack's
+	$(BIN)/pytest -n auto --dist loadgroup -p no:cacheprovider -m "not docker"
+
+# One process: one engine, and images that are built once. It fails where no engine can be had.
+test-stack: .venv/ready  ## docker-compose.yml and a Bento's own image on a real Docker engine
+	$(BIN)/pytest -p no:cacheprovider -v -rP -m docker tests/stack tests/journeys/test_container.py
 
 quick: .venv/ready  ## the tests that take seconds
 	$(BIN)/pytest -n auto --dist loadgroup -m "not slow and not docker"
@@ -35,6 +39,7 @@ check: lint test  ## lint, and every test (import directions among them)
 bench: .venv/ready  ## measure the serving path against servers made by hand; prints a table
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.swap
+	$(BIN)/python -m benchmarks.scrape
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.reporting
 
@@ -49,12 +54,16 @@ bench-drift: .venv/ready  ## how far the drift alarm can be trusted; fails where
 screenshots: .venv/ready  ## pictures of every page of a made-up installation, in docs/screenshots
 	$(BIN)/python scripts/screenshots.py docs/screenshots
 
+COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+EXTRAS := --extra training --extra reporting --extra web --extra grafana
+
 lock: .venv/ready  ## resolve the lock files anew
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --extra training --extra reporting --extra web --extra grafana --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) $(EXTRAS) --extra dev pyproject.toml -o requirements.lock
 	grep -E '^[a-z0-9]' requirements.lock | sed 's/ *\\$$//' > .venv/constraints.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  -c .venv/constraints.txt pyproject.toml -o requirements-serving.lock
+	$(COMPILE) -c .venv/constraints.txt pyproject.toml -o requirements-serving.lock
+	$(COMPILE) -c .venv/constraints.txt --extra cli pyproject.toml -o requirements-service.lock
+	$(COMPILE) -c .venv/constraints.txt $(EXTRAS) pyproject.toml -o requirements-full.lock
+	echo 'setuptools>=80' | $(COMPILE) -c .venv/constraints.txt - -o deploy/build.lock
 
 clean:  ## remove the environment and caches, never var/
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -204,10 +204,7 @@ class Installation:
         from training.pruning import prune_bentos
 
         policy = self.use_case().policy
-        removed = self._prune_predictions(policy.retention_days)
-        sentences = [
-            f"{removed:,} predictions without feedback, older than {policy.retention_days} days, were removed"
-        ]
+        sentences = [self.prune_predictions()]
         with self.database() as database:
             gone = prune_bentos(
                 database, self.use_case_name, self.settings.home, policy.keep_bentos, now_ms()
@@ -215,10 +212,11 @@ class Installation:
         sentences += [f"the files of {tag} were removed; its scores and history stay" for tag in gone]
         return sentences
 
-    def _prune_predictions(self, days: int) -> int:
+    def prune_predictions(self) -> str:
+        """Removes old predictions without feedback, without training code; a sentence says how many."""
         from storage.retention import prune_unlabelled
 
-        removed = 0
+        days, removed = self.use_case().policy.retention_days, 0
         with self.database() as database:
             while True:
                 with database.writing() as connection:
@@ -227,7 +225,8 @@ class Installation:
                     )
                 removed += batch
                 if batch < 5_000:
-                    return removed
+                    break
+        return f"{removed:,} predictions without feedback, older than {days} days, were removed"
 
     def erase(self, entity_id: str) -> list[str]:
         """Removes one person's rows; sentences that say what went and what remains."""

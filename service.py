@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from loop.refusals import BrokenPackage, StorageUnavailable
 from monitoring.metrics import FLUSH_SECONDS, ServiceMetrics
+from runner import posture
 from runner.engine import Engine, FeedbackCall, Limits
 from runner.http import Desk, HotRoutes
 from runner.ids import PredictionIds
@@ -132,7 +133,7 @@ class Runner:
             Limits(settings.max_rows, settings.max_body_bytes, settings.max_explain_rows),
             metrics.predicted,
         )
-        metrics.serves(info.bento, info.model)
+        posture.hear(lambda accepts: metrics.serves(info.bento, info.model, accepts))
         settle()
         desk.open(self._engine)
 

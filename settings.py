@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 
 class SettingsError(ValueError):
@@ -64,6 +68,12 @@ class Settings(BaseModel):
         return Path(self.local) if self.local else self.home
 
     @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of `allowed_hosts`, lower case."""
+        names = (name.strip().lower() for name in self.allowed_hosts.split(","))
+        return tuple(name for name in names if name)
+
+    @property
     def is_loopback(self) -> bool:
         return self.host in ("127.0.0.1", "localhost", "::1") or self.host.startswith("127.")
 
@@ -115,6 +125,7 @@ def read_settings(
             f"REBENTO_HOST={settings.host} listens beyond this machine: set REBENTO_API_TOKEN as well, "
             "or leave the host at 127.0.0.1"
         )
+    mistakes += _wrong_places(settings)
     if mistakes:
         raise SettingsError("; ".join(mistakes))
     absolute: dict[str, Path | str] = {
@@ -127,3 +138,27 @@ def read_settings(
         file = Path(settings.database_url.removeprefix("sqlite:///")).expanduser().absolute()
         absolute["database_url"] = f"sqlite:///{file}"
     return settings.model_copy(update=absolute)
+
+
+def _wrong_places(settings: Settings) -> list[str]:
+    """What is wrong with the addresses that the pages are told, a sentence each."""
+    found = []
+    for name in ("api_url", "reporting_url"):
+        text = getattr(settings, name)
+        try:
+            parts = urlsplit(text)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_url = False
+        if text and not is_url:
+            example = "http://serving-api:8080" if name == "api_url" else "https://reports.example.org"
+            found.append(
+                f"REBENTO_{name.upper()}={text!r}: write a whole http or https URL, such as {example}"
+            )
+    for host in settings.host_names:
+        if not _HOST_NAME.fullmatch(host):
+            found.append(
+                f"REBENTO_ALLOWED_HOSTS: {host!r} is no host name; write names alone, without http:// or a "
+                "port, such as churn.example.org"
+            )
+    return found

@@ -168,9 +168,13 @@ class Bars:
 
 
 @contextmanager
-def bars() -> Iterator[Bars]:
+def bars(*, quiet: bool = False) -> Iterator[Bars]:
+    """Progress on standard error; quiet: none is drawn, and a signal still ends it at its next step."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with _remembering_interrupts() as interrupted, Progress(*columns, console=err) as progress:
+    with (
+        _remembering_interrupts() as interrupted,
+        Progress(*columns, console=err, disable=quiet) as progress,
+    ):
         drawn = Bars(progress, interrupted)
         yield drawn
         drawn.finish()
@@ -178,7 +182,8 @@ def bars() -> Iterator[Bars]:
 
 @contextmanager
 def _remembering_interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed in the block, which then ends as interrupted, whatever else it raised.
+    """Whether Ctrl-C was pressed, or SIGTERM came, in the block, which then ends as interrupted, whatever
+    else it raised.
 
     C code in the libraries swallows a KeyboardInterrupt now and then, or turns it into an error of its own
     (pandas' reader does).
@@ -193,6 +198,7 @@ def _remembering_interrupts() -> Iterator[Callable[[], bool]]:
         pressed.set()
         raise KeyboardInterrupt
 
+    asked_before = signal.signal(signal.SIGTERM, press)
     signal.signal(signal.SIGINT, press)
     try:
         yield pressed.is_set
@@ -202,6 +208,7 @@ def _remembering_interrupts() -> Iterator[Callable[[], bool]]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, asked_before)
 
 
 @contextmanager

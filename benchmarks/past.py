@@ -57,7 +57,14 @@ def run_facts(standing: Version, tag: str, first: StoredVerdict, promoted: bool)
         "notes": ["fine-tuned was left out: the champion's candidate cannot learn on"],
         "seconds": {"reading": 1.2, "embedding": 2.9, "fitting": 41.0, "judging": 6.4, "packaging": 5.1},
     }
+    steps = ["reading rows", "preparing rows", "fitting fresh: random_forest, fitted anew on all rows"]
+    steps += ["fitting recent: random_forest, fitted anew on the newest rows alone", "judging", "building"]
+    log = [
+        (first.at_ms - 53_000 + place * 9_000, step)
+        for place, step in enumerate(["begun by trainer@example:1:1", *steps])
+    ]
     return RunFacts(
+        progress_json=json.dumps({"stage": "", "done": 0, "total": None, "log": log}),
         verdict_json=json.dumps(verdict),
         scores_json=standing.scores_json,
         rows_json=json.dumps({"training": 16_251, "production": 4_321, "holdout": 3_939}),

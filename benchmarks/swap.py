@@ -39,13 +39,13 @@ id: person
 time: year
 embedding: {kind: pca, components: 10}
 candidates: {logistic_regression: {}}
-policy: {probation_seconds: 3}
+policy: {probation_seconds: PROBATION}
 """
 
 
 def measure_swap(folder: Path, rounds: int = 3, seconds: float = 12) -> Table:
     """Builds two Bentos in `folder` and swaps them to and fro under load."""
-    environment, row = _prepare(folder)
+    environment, row = prepare(folder)
     port = free_port()
     url = f"http://127.0.0.1:{port}/predict"
     environment["REBENTO_API_PORT"] = str(port)
@@ -57,9 +57,9 @@ def measure_swap(folder: Path, rounds: int = 3, seconds: float = 12) -> Table:
         post(url, row, folder, seconds=3)
         for _ in range(rounds):
             steady.append(post(url, row, folder, seconds=seconds))
-            asked = _request(database)
+            asked = ask_for_the_other(database)
             swapped.append(post(url, row, folder, seconds=seconds))
-            done = _done(database, asked)
+            done = when_done(database, asked)
             assert done.accepted_at_ms is not None
             starting.append((done.accepted_at_ms - done.requested_at_ms) / 1000)
     table = Table(title=f"A swap under load, 16 connections, {rounds} rounds of {seconds:g} s each")
@@ -81,10 +81,11 @@ def measure_swap(folder: Path, rounds: int = 3, seconds: float = 12) -> Table:
     return table
 
 
-def _prepare(folder: Path) -> tuple[dict[str, str], Path]:
+def prepare(folder: Path, probation_seconds: float = 3) -> tuple[dict[str, str], Path]:
+    """Builds two Bentos in `folder`. Gives the environment that serves them, and a request's body."""
     case = folder / "use_cases" / NAME
     case.mkdir(parents=True)
-    (case / "use_case.yaml").write_text(USE_CASE)
+    (case / "use_case.yaml").write_text(USE_CASE.replace("PROBATION", f"{probation_seconds:g}"))
     environment = {
         "REBENTO_HOME": str(folder / "var"),
         "REBENTO_USE_CASES": str(folder / "use_cases"),
@@ -100,7 +101,7 @@ def _prepare(folder: Path) -> tuple[dict[str, str], Path]:
     return environment, row
 
 
-def _request(database: Database) -> Promotion:
+def ask_for_the_other(database: Database) -> Promotion:
     """Asks for the Bento that is not in Production."""
     with database.writing() as connection:
         standing = champion(connection, NAME)
@@ -110,7 +111,7 @@ def _request(database: Database) -> Promotion:
         )
 
 
-def _done(database: Database, asked: Promotion) -> Promotion:
+def when_done(database: Database, asked: Promotion) -> Promotion:
     """The promotion once its probation is over. Raises RuntimeError where it failed or takes a minute."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

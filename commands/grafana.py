@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from typing import TYPE_CHECKING
 
 import typer
 
 from commands.options import UseCaseOption
+from commands.speech import speak_as
 from installation import Installation
 from loop.refusals import Refusal, StorageUnavailable
 from settings import Settings, read_settings
@@ -17,6 +18,8 @@ from terminal import out
 
 if TYPE_CHECKING:
     from monitoring.grafana.push import Grafana
+
+log = logging.getLogger("rebento.grafana")
 
 grafana = typer.Typer(
     help="Put dashboards and annotations into a Grafana that is there already.", no_args_is_help=True
@@ -37,6 +40,7 @@ def push(use_case: UseCaseOption = "") -> None:
 @grafana.command()
 def watch(use_case: UseCaseOption = "") -> None:
     """Mark promotions, rollbacks and trainings as they happen. `rebento up` starts this by itself."""
+    speak_as("grafana")
     from loop.stopping import until_told_to_stop
 
     place = Installation.find(read_settings(), use_case)
@@ -48,7 +52,7 @@ def watch(use_case: UseCaseOption = "") -> None:
                 said = ""
             except (StorageUnavailable, Refusal) as refusal:  # it may be back at the next look
                 if str(refusal) != said:
-                    out.print(f"{time.strftime('%H:%M:%S')} {refusal}", markup=False)
+                    log.warning("not marked yet: %s", refusal)
                 said = str(refusal)
             if stopping.wait(_WATCH_SECONDS):
                 return

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from commands.options import InputFile, Tag, UseCaseOption
+from commands.speech import say
 from installation import Installation, make_current
+from monitoring.logs import logs_are_json
 from settings import read_settings
 from terminal import bars, out, outcome_table
 
@@ -66,7 +68,7 @@ def train_now(place: Installation, *, as_of: datetime | None, trigger: str, reas
     """Trains in the foreground, and prints all that came of it."""
     from training.run import train as run
 
-    with place.database() as database, bars() as progress:
+    with place.database() as database, bars(quiet=logs_are_json()) as progress:
         outcome = run(
             place.use_case(),
             home=place.settings.home,
@@ -77,6 +79,7 @@ def train_now(place: Installation, *, as_of: datetime | None, trigger: str, reas
             reason=reason,
             progress=progress,
         )
-    out.print(outcome_table(outcome))
+    if not logs_are_json():
+        out.print(outcome_table(outcome))
     for line in outcome.lines():
-        out.print(line, markup=False)
+        say(line)

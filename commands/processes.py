@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from commands.hourly import every_hour
 from commands.learning import train_now
 from commands.options import UseCaseOption, reachable
-from commands.reports import has_evidently, ui_address, ui_host
-from installation import Installation, bento_folder
+from commands.reports import has_evidently, ui_address, ui_command, ui_host
+from commands.serving import environment_of, serve_place
+from commands.speech import say, speak_as
+from installation import Installation
 from loop.refusals import NothingInProduction
 from settings import read_settings
-from terminal import out
 
 if TYPE_CHECKING:
     from supervisor.children import Child
@@ -19,44 +23,26 @@ if TYPE_CHECKING:
 
 def up(use_case: UseCaseOption = "") -> None:
     """Serve the Bento in Production; train a first one where there is none. Stops at Ctrl-C."""
+    speak_as("supervisor")
     from supervisor.children import Child
-    from supervisor.up import Plan, serve
 
     place = Installation.find(read_settings(), use_case)
-    settings = place.settings
     with place.database() as database:
         if place.champion(database) is None:
-            out.print(f"Nothing of {place.use_case_name} is in Production yet: training a first model.")
+            say(f"Nothing of {place.use_case_name} is in Production yet: training a first model.")
             train_now(place, as_of=None, trigger="first", reason="nothing was in Production")
-        champion = place.champion(database)
-        if champion is None:
+        if place.champion(database) is None:
             raise NothingInProduction(f"the training of {place.use_case_name} put nothing in Production")
-        environment = {
-            **settings.environment(),
-            "BENTOML_HOME": str(settings.home / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-        }
+        environment = environment_of(place.settings)
         learn = [sys.executable, "-m", "cli", "trainer", "--use-case", place.use_case_name]
         show = [sys.executable, "-m", "cli", "web", "--use-case", place.use_case_name]
-        plan = Plan(
-            use_case=place.use_case_name,
-            bento=champion.tag,
-            folder_of=lambda tag: bento_folder(settings.home, tag),
-            home=settings.home,
-            host=settings.host,
-            port=settings.api_port,
-            workers=settings.workers,
-            environment=environment,
-            drain_seconds=settings.drain_seconds,
-            probation_seconds=place.use_case().policy.probation_seconds,
-            children=[
-                Child("trainer", learn, environment),
-                Child("web", show, environment),
-                *_reporting(place, environment),
-                *_annotations(place, environment),
-            ],
-        )
-        serve(plan, database, hourly=place.prune, say=out.print)
+        children = [
+            Child("trainer", learn, environment),
+            Child("web", show, environment),
+            *_reporting(place, environment),
+            *_annotations(place, environment),
+        ]
+        serve_place(place, database, hourly=place.prune, children=children)
 
 
 def _reporting(place: Installation, environment: dict[str, str]) -> list[Child]:
@@ -64,20 +50,15 @@ def _reporting(place: Installation, environment: dict[str, str]) -> list[Child]:
     from supervisor.children import Child
 
     if not has_evidently():
-        out.print(
-            "No reports: pip install 'rebento[reporting]' brings Evidently, which makes them.", markup=False
-        )
+        say("No reports: pip install 'rebento[reporting]' brings Evidently, which makes them.")
         return []
-    settings = place.settings
-    address = ["--host", ui_host(settings), "--port", str(settings.reporting_port)]
-    pages = ["--workspace", str(settings.home / "evidently"), *address]
     return [
         Child(
             "reporter",
             [sys.executable, "-m", "cli", "reporter", "--use-case", place.use_case_name],
             environment,
         ),
-        Child("reporting pages", [sys.executable, "-m", "reporting.ui", *pages], environment),
+        Child("reporting pages", ui_command(place.settings, ui_host(place.settings)), environment),
     ]
 
 
@@ -91,13 +72,26 @@ def _annotations(place: Installation, environment: dict[str, str]) -> list[Child
     return [Child("annotations", watch, environment)]
 
 
-def trainer(use_case: UseCaseOption = "") -> None:
-    """Do training runs as they are asked for. `rebento up` starts this; alone it serves a container."""
+def trainer(
+    use_case: UseCaseOption = "",
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="Also train a first version where there is none, and remove once an hour what is kept no "
+            "longer, as `rebento up` does.",
+        ),
+    ] = False,
+) -> None:
+    """Do training runs as they are asked for. `rebento up` starts this; a container's stands --alone."""
+    speak_as("trainer")
     from loop.stopping import until_told_to_stop
     from training.worker import Trainer
 
     place = Installation.find(read_settings(), use_case)
     with place.database() as database, until_told_to_stop("trainer", nice=10) as stopping:
+        if alone:
+            every_hour(place.prune, stopping)
         Trainer(
             place.use_case_name,
             place.use_case,
@@ -105,11 +99,13 @@ def trainer(use_case: UseCaseOption = "") -> None:
             data=place.settings.data,
             database=database,
             stopping=stopping,
+            is_alone=alone,
         ).work()
 
 
 def web(use_case: UseCaseOption = "") -> None:
     """Serve the pages. `rebento up` starts this; alone it serves a container."""
+    speak_as("web")
     from webapp.plan import Plan, Setting
     from webapp.server import serve
 
@@ -132,10 +128,11 @@ def web(use_case: UseCaseOption = "") -> None:
         read_use_case=place.use_case,
         home=settings.home,
         database_url=settings.database,
-        api_url=f"http://{reachable(settings.host)}:{settings.api_port}",
+        api_url=settings.api_url or f"http://{reachable(settings.host)}:{settings.api_port}",
         api_token=settings.api_token,
         reporting_url=ui_address(settings),
         host=settings.host,
+        hosts=settings.host_names,
         settings=shown,
     )
-    serve(plan, settings.host, settings.web_port, out.print)
+    serve(plan, settings.host, settings.web_port, say)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from commands.options import UseCaseOption, reachable
+from commands.speech import speak_as
 from installation import Installation
 from loop.clock import now_ms
 from loop.quality_words import quality_line
@@ -18,6 +24,8 @@ from settings import Settings, read_settings
 from terminal import bars, out
 
 _DAY = ["%Y-%m-%d"]
+_LOOK_SECONDS = 0.5
+_LEAVE_SECONDS = 10.0
 
 
 def report(
@@ -59,14 +67,32 @@ def report(
     report_now(place, {key: value for key, value in given.items() if value is not None})
 
 
-def reporter(use_case: UseCaseOption = "") -> None:
-    """Make reports as they are asked for or due. `rebento up` starts this; alone it serves a container."""
+def reporter(
+    use_case: UseCaseOption = "",
+    pages: Annotated[bool, typer.Option("--pages", help="Show Evidently's pages as well.")] = False,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="The address of those pages; without it this machine's alone. They ask for no sign-in: "
+            "whoever reaches the address sees every report.",
+            metavar="ADDRESS",
+        ),
+    ] = "",
+) -> None:
+    """Make reports as they are asked for or due. `rebento up` starts this; a container's has --pages."""
+    speak_as("reporter")
+    if host and not pages:
+        raise Refusal("--host says where Evidently's pages are bound: write --pages as well")
     refuse_without_evidently()
     from loop.stopping import until_told_to_stop
     from reporting.reporter import Reporter
 
     place = Installation.find(read_settings(), use_case)
-    with place.database() as database, until_told_to_stop("reporter") as stopping:
+    with (
+        place.database() as database,
+        until_told_to_stop("reporter") as stopping,
+        _shown(place.settings, host or ui_host(place.settings), stopping) if pages else nullcontext(),
+    ):
         Reporter(
             _task(place),
             lambda: place.use_case().policy,
@@ -121,7 +147,8 @@ def report_now(place: Installation, asked: dict[str, Any]) -> None:
     for file in (ended.html, ended.json):
         if file is not None:
             out.print(f"  {home / file}", markup=False)
-    out.print(f"  {ui_address(place.settings)} shows it while `rebento up` runs", markup=False)
+    while_up = "" if place.settings.reporting_url else " while `rebento up` runs"
+    out.print(f"  {ui_address(place.settings)} shows it{while_up}", markup=False)
     for note in numbers.get("notes", []):
         out.print(f"- {note}", markup=False)
 
@@ -132,7 +159,42 @@ def ui_host(settings: Settings) -> str:
 
 
 def ui_address(settings: Settings) -> str:
-    return f"http://{reachable(ui_host(settings))}:{settings.reporting_port}"
+    """Where a person's browser finds Evidently's pages."""
+    return settings.reporting_url or f"http://{reachable(ui_host(settings))}:{settings.reporting_port}"
+
+
+def ui_command(settings: Settings, host: str) -> list[str]:
+    """What starts Evidently's pages, bound at `host`."""
+    return [
+        *(sys.executable, "-m", "reporting.ui", "--workspace", str(settings.home / "evidently")),
+        *("--host", host, "--port", str(settings.reporting_port)),
+        *("--allowed-hosts", settings.allowed_hosts, "--log-format", settings.log_format),
+    ]
+
+
+@contextmanager
+def _shown(settings: Settings, host: str, stopping: threading.Event) -> Iterator[None]:
+    """Evidently's pages as a process beside this one, started again where it ends, for as long as the block
+    lasts."""
+    from supervisor.children import Child
+
+    pages = Child("reporting pages", ui_command(settings, host), settings.environment())
+    left = threading.Event()
+
+    def keep() -> None:
+        while not stopping.is_set() and not left.is_set():
+            pages.look(time.monotonic())
+            left.wait(_LOOK_SECONDS)
+
+    keeper = threading.Thread(target=keep, name="pages", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        left.set()
+        keeper.join()
+        pages.leave()
+        pages.end(_LEAVE_SECONDS)
 
 
 def has_evidently() -> bool:

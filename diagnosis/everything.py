@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from loop.clock import now_ms
 from loop.refusals import StorageUnavailable
 from storage.condition import revision
 from storage.database import Database
-from storage.processes import alive
+from storage.processes import supervisors
 from use_cases.use_case import UseCase
 
 
@@ -74,5 +75,6 @@ def _stored(place: Place, database: Database) -> Generator[Finding, None, int | 
         yield from stored.bentos(connection, place.use_case, place.home)
         yield from stored.processes(connection, place.use_case, at_ms)
         yield from stored.loop(connection, place.use_case)
-        there = alive(connection, place.use_case, "supervisor", at_ms=at_ms)
-    return None if there is None else there.pid
+        there = supervisors(connection, place.use_case, at_ms=at_ms)
+    here = socket.gethostname()  # another host's process ids mean nothing on this one
+    return next((one.pid for one in there if one.host == here), None)

@@ -21,7 +21,7 @@ LEAST_FREE_BYTES = 500_000_000
 _FEW_FREE_BYTES = 5_000_000_000
 #: A training of the embedded use case peaks below this.
 _LITTLE_MEMORY_BYTES = 1_000_000_000
-_EXTRAS_OF_SERVING = ("", "training", "web")
+_EXTRAS_OF_SERVING = ("", "cli", "training", "web")
 
 
 def libraries(distribution: str = "rebento") -> Iterator[Finding]:

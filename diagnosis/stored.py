@@ -14,7 +14,7 @@ from runner.package import Package
 from storage.automation import automation
 from storage.condition import REVISIONS, damage, newest_ms, revision, server_ms
 from storage.database import Database
-from storage.processes import alive
+from storage.processes import alive, supervisors
 from storage.runs import runs
 from storage.versions import Version, champion, versions
 
@@ -111,7 +111,9 @@ def processes(connection: Connection, use_case: str, at_ms: int) -> Iterator[Fin
         yield Finding("processes", "failing", f"silent: {', '.join(silent)}", advice)
     else:
         said = ", ".join(f"{name} {process.pid}" for name, process in there.items() if process is not None)
-        yield Finding("processes", "well", said)
+        hosts = [one.host for one in supervisors(connection, use_case, at_ms=at_ms)]
+        served = f"; served by {len(hosts)} hosts: {', '.join(hosts)}" if len(hosts) > 1 else ""
+        yield Finding("processes", "well", said + served)
 
 
 def loop(connection: Connection, use_case: str) -> Iterator[Finding]:

@@ -8,45 +8,69 @@ import os
 import signal
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import FrameType
+from typing import Any
 
 log = logging.getLogger("rebento.stopping")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):
     """The process is to end now: its work waits for the next start. No error, so that nothing swallows it."""
 
 
-@contextmanager
-def until_told_to_stop(name: str, *, nice: int = 0) -> Iterator[threading.Event]:
+def leave_at_once_when_told() -> None:
+    """From here on a signal ends this process, exit code 0. For its first moments, when it holds nothing.
+
+    The first process of a container has no such handler by itself: it would pass the signal over, and be
+    killed for it.
+    """
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: os._exit(0))  # an import could swallow an exception
+
+
+def until_told_to_stop(name: str, *, nice: int = 0) -> AbstractContextManager[threading.Event]:
     """An event that is set by SIGTERM, SIGINT, or the end of standard input: whoever started this is gone.
 
     Work that goes on is broken off by a signal (Stopped is raised in it) and waits for the next start.
-    `nice` lowers this process's priority by so much: answers come first. Logs begin with `name`.
+    `nice` lowers this process's priority by so much: answers come first. Whoever ends a process catches
+    Stopped as well: the signal may come in the very moment in which the block is entered or left.
     """
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s")
-    stopping = threading.Event()
+    return _UntilToldToStop(name, nice)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+
+class _UntilToldToStop(AbstractContextManager[threading.Event]):
+    def __init__(self, name: str, nice: int) -> None:
+        self._name, self._nice = name, nice
+        self._stopping, self._at_work = threading.Event(), threading.Event()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> threading.Event:
+        self._before = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        if has_lifeline():
+            told = (self._name,)
+            threading.Thread(target=_stop_when_orphaned, args=told, name="lifeline", daemon=True).start()
+        os.nice(self._nice)
+        self._at_work.set()
+        return self._stopping
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._at_work.clear()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._stopping.is_set():
+            log.info("the %s was told to stop", self._name)
+        return kind is Stopped
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
         # Ctrl-C, the supervisor's signal and the end of the pipe come together: once is enough, another
         # would break off what puts the work back.
-        if not stopping.is_set():
-            stopping.set()
-            raise Stopped
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    if has_lifeline():
-        threading.Thread(target=_stop_when_orphaned, args=(name,), name="lifeline", daemon=True).start()
-    os.nice(nice)
-    try:
-        yield stopping
-    except Stopped:
-        log.info("the %s was told to stop", name)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not self._stopping.is_set():
+            self._stopping.set()
+            if self._at_work.is_set():
+                raise Stopped
 
 
 def has_lifeline() -> bool:

@@ -83,13 +83,23 @@ WRITES = Metric(
     _LATENCY,
 )
 BENTO = Metric(
-    "bento_info", "gauge", "1 for each Bento that a worker has loaded, and its model.", ("bento", "model")
+    "bento_info",
+    "gauge",
+    "1 for each Bento that a worker answers with, and its model; 0: its workers only stand by.",
+    ("bento", "model"),
 )
 
 # What the supervisor reads from the database, every few seconds.
 IN_FORCE = _state("bento_in_force", "1 for the Bento in Production.", "bento")
 IN_FORCE_SINCE = _state("bento_in_force_since_timestamp_seconds", "When it was put in Production.")
 STAGED = _state("bentos_staged", "Proven versions that wait for a person.")
+LEADS = _state(
+    "supervisor_leads",
+    "1 where this host's supervisor carries out promotions, for all that share the database.",
+)
+LAGS = _state(
+    "bento_lags", "1 while another Bento than the one in Production answers here: its workers did not load."
+)
 PROCESS_UP = _state("process_up", "1 where a long-lived process said lately that it is there.", "process")
 PRODUCTION_ROWS = _state("production_rows", "Predictions ever labelled.")
 LABEL_COVERAGE = _state(

@@ -120,8 +120,8 @@ class ServiceMetrics:
     def wrote(self, outcome: str, seconds: float) -> None:
         self.writes.labels(outcome).observe(seconds)
 
-    def serves(self, bento: str, model: str) -> None:
-        self.info.labels(bento, model).set(1)
+    def serves(self, bento: str, model: str, accepts: bool = True) -> None:
+        self.info.labels(bento, model).set(accepts)
 
     def text(self) -> bytes:
         """All workers' metrics in Prometheus text format, and what the supervisor measured.

@@ -22,7 +22,8 @@ _SCORES = {
 def dashboard() -> DashboardModel:
     """All panels in one tab: Evidently 0.7.23 shows them below each other, whatever their tabs."""
     panels = [
-        counter_panel("Drift share, newest report", [_number("drift_share")], size="half"),
+        # Evidently's counters show 0 as "no value", and no drift is the common case: so what has not drifted.
+        counter_panel("Share of inputs as before, newest report", [_number("steady_share")], size="half"),
         counter_panel("Rows, newest report", [_number("rows")], size="half"),
         line_plot_panel(
             "Drift share", [_number("drift_share"), _number("drift_threshold", "acts from")], size="half"

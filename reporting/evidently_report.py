@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -29,7 +28,6 @@ from reporting.evidently_columns import ComparedColumns, compared_columns
 from reporting.evidently_metrics import numbers_run
 from reporting.evidently_quality import quality_run
 from reporting.evidently_top import heading, panel_numbers, top_widgets
-from reporting.whole import write_whole
 from use_cases.contract import Contract
 
 if TYPE_CHECKING:
@@ -105,14 +103,14 @@ def evidently_run(
     return Snapshot.load_dict(_without_nan(json.loads(json.dumps(whole, cls=NumpyEncoder))))
 
 
-def write_html(snapshot: Snapshot, path: Path) -> None:
-    """Writes one page that holds all it needs, whole or not at all."""
+def html_page(snapshot: Snapshot, report_id: str) -> bytes:
+    """One page that holds all it needs, and near its beginning the report that it belongs to."""
     page = snapshot.get_html_str(as_iframe=False)
     # A category may be called '</script>'; inside of JSON '<' stands in texts only.
     page = re.sub(r"(?s)(?<=<script>)\s*var metric_.*?(?=\n\s*</script>)", _without_tags, page, count=1)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-    page = page.replace("<head>", f"<head>{policy}{_STYLE}", 1)
-    write_whole(path, page.encode())
+    belongs = f'<meta name="rebento-report" content="{report_id}">'
+    return page.replace("<head>", f"<head>{policy}{belongs}{_STYLE}", 1).encode()
 
 
 def as_json(snapshot: Snapshot) -> Any:

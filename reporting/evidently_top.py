@@ -80,6 +80,7 @@ def panel_numbers(
         "labelled": answered.total_labelled,
         "labelled_share": quality.get("coverage"),
         "drift_share": drift.drift_share,
+        "steady_share": 1.0 - drift.drift_share,
         "drift_threshold": drift_threshold,
         "target_drift": drift.target_drift,
         "prediction_drift": drift.prediction_drift,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from loop.host_names import HostNames
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,15 +19,12 @@ _POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-
 
 
 class Gate:
-    """ASGI middleware: refuses, with 403, what a foreign page asks for in its visitor's name.
+    """ASGI middleware: refuses, with 403, what a foreign page asks for in its visitor's name, and whatever is
+    asked under a foreign name."""
 
-    On a loopback address that is any other host name too, under which a foreign page could read the answers
-    (DNS rebinding).
-    """
-
-    def __init__(self, app: App, address: str) -> None:
+    def __init__(self, app: App, hosts: HostNames) -> None:
         self._app = app
-        self._is_loopback = ipaddress.ip_address(address).is_loopback
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +45,7 @@ class Gate:
 
     def _is_meant(self, method: str, headers: dict[str, str]) -> bool:
         host = headers.get("host", "")
-        if self._is_loopback and not _names_loopback(host):
+        if not self._hosts.has(host):
             return False
         if method in ("GET", "HEAD"):
             return True
@@ -57,18 +55,11 @@ class Gate:
         )
 
 
-def _names_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 async def _refuse(send: Send) -> None:
-    text = b"Evidently's pages answer under localhost, and to their own pages only."
+    text = (
+        b"Evidently's pages answer under localhost, this machine's own names and those in "
+        b"REBENTO_ALLOWED_HOSTS, and to their own pages only."
+    )
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": text})

@@ -19,8 +19,9 @@ from reporting.files import report_files, retire_files
 from reporting.numbers import report_numbers, strict
 from reporting.profiles import drift_numbers
 from reporting.quality import QualityNumbers, quality_of, stored_score
-from reporting.whole import write_whole
+from reporting.whole import write_together
 from runner.package import Package
+from storage.counters import production_rows
 from storage.database import Database
 from storage.decisions import record_decision
 from storage.label_delays import LabelDelays, label_delays
@@ -135,6 +136,8 @@ def _measured(report: Report, reporting: Reporting) -> _Measured:
     )
     name = asked.name(at_ms)
     with database.writing() as connection:
+        # By champion and rows the loop tells a change that it has acted on from a new one.
+        known = {"champion": holder.tag, "production_rows": production_rows(connection, use_case.name)}
         is_ours = tell_report(
             connection,
             report.report_id,
@@ -152,7 +155,7 @@ def _measured(report: Report, reporting: Reporting) -> _Measured:
                 decision=decision.decision,
                 sentence=sentence,
                 numbers_json=json.dumps(
-                    strict({**decision.numbers, "report": report.report_id}), allow_nan=False
+                    strict({**decision.numbers, **known, "report": report.report_id}), allow_nan=False
                 ),
                 at_ms=reporting.now_ms(),
             ),
@@ -193,18 +196,23 @@ def _draw(report: Report, measured: _Measured, reporting: Reporting) -> None:
     html, texts = report_files(reporting.use_case.name, measured.name)
     snapshot = _drawn(measured, reporting)
     reporting.progress.stage("writing the files")
-    from reporting.evidently_report import as_json, write_html
+    from reporting.evidently_report import as_json, html_page
     from reporting.workspace import keep_run
 
     # First: a workspace that cannot be written must not cost the last good files.
     keep_run(reporting.home / WORKSPACE, reporting.use_case.name, snapshot)
-    write_html(snapshot, reporting.home / html)
     whole = {
+        "report": report.report_id,  # first: who reads the file sees at once to which report it belongs
         **measured.numbers,
         "decision": measured.sentence,
         "evidently": as_json(snapshot),
     }
-    write_whole(reporting.home / texts, json.dumps(whole, indent=1, allow_nan=False).encode())
+    write_together(
+        {
+            reporting.home / html: html_page(snapshot, report.report_id),
+            reporting.home / texts: json.dumps(whole, indent=1, allow_nan=False).encode(),
+        }
+    )
     with reporting.database.writing() as connection:
         finish_report(
             connection,

@@ -11,14 +11,16 @@ import argparse
 import logging
 import os
 import select
-import signal
 import socket
 import stat
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+
+from loop.host_names import HostNames
+from loop.stopping import leave_at_once_when_told
+from monitoring.logs import logs_are_json, set_up_logs
 
 log = logging.getLogger("rebento.reporting")
 
@@ -29,26 +31,28 @@ _NICENESS = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM, SIGINT, or the end of standard input where that is a pipe: whoever started this
     is gone then. 1: the port cannot be had."""
+    leave_at_once_when_told()  # nothing is held here that is not on disk
     asked = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s reporting %(levelname)s %(message)s")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _leave())
+    set_up_logs("reporting", asked.log_format)
     os.nice(_NICENESS)
     try:
         listener = _listen(asked.host, asked.port)
     except OSError as error:
-        print(
+        sentence = (
             f"port {asked.port} on {asked.host} cannot be had ({error.strerror}): stop what listens there, "
-            "or set REBENTO_REPORTING_PORT to another",
-            file=sys.stderr,
+            "or set REBENTO_REPORTING_PORT to another"
         )
+        if logs_are_json():
+            log.error("%s", sentence)
+        else:
+            print(sentence, file=sys.stderr)
         return 1
     if stat.S_ISFIFO(os.fstat(0).st_mode):  # `rebento up` holds the other end
         threading.Thread(target=_leave_when_orphaned, name="lifeline", daemon=True).start()
     log.info("Evidently's pages are at http://%s:%d/", _shown(asked.host), listener.getsockname()[1])
     select.select([listener], [], [])
     log.info("the first visitor is here; Evidently is being loaded")
-    _serve(asked.workspace, listener)
+    _serve(asked, listener)
     return 0
 
 
@@ -59,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="the pages ask for no login: others than this machine see all"
     )
     parser.add_argument("--port", type=int, default=8082)
+    parser.add_argument(
+        "--allowed-hosts", default="", help="names, comma-separated, under which they answer beside their own"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
     return parser
 
 
@@ -75,7 +83,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(workspace: Path, listener: socket.socket) -> None:
+def _serve(asked: argparse.Namespace, listener: socket.socket) -> None:
     os.environ["DO_NOT_TRACK"] = "1"  # Evidently reads it while it is imported
     import uvicorn
     from evidently.ui.service.app import create_app, get_config
@@ -83,28 +91,28 @@ def _serve(workspace: Path, listener: socket.socket) -> None:
     from reporting.gate import Gate
     from reporting.workspace import mend
 
-    workspace.mkdir(parents=True, exist_ok=True)
-    mend(workspace)
+    asked.workspace.mkdir(parents=True, exist_ok=True)
+    mend(asked.workspace)
+    own = (socket.gethostname(), socket.getfqdn())
+    hosts = HostNames.where_bound(listener.getsockname()[0], asked.allowed_hosts.split(","), own)
+    pages = create_app(get_config(workspace=str(asked.workspace)))
+    set_up_logs("reporting", asked.log_format)  # again: Evidently's libraries have set up their own
     config = uvicorn.Config(
-        Gate(create_app(get_config(workspace=str(workspace))), listener.getsockname()[0]),
+        Gate(pages, hosts),
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
     )
     server = uvicorn.Server(config)
-    server.handle_exit = lambda *_: _leave()  # type: ignore[method-assign]
+    server.handle_exit = lambda *_: os._exit(0)  # type: ignore[method-assign]
     server.run(sockets=[listener])
-
-
-def _leave() -> NoReturn:
-    """At once: nothing is held here that is not on disk, and an import cannot be interrupted otherwise."""
-    os._exit(0)
 
 
 def _leave_when_orphaned() -> None:
     while os.read(0, 1024):
         pass
-    _leave()
+    os._exit(0)
 
 
 def _shown(host: str) -> str:

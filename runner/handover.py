@@ -20,6 +20,7 @@ from typing import Any
 
 import uvicorn
 
+from runner import posture
 from runner.forwarding import Forwarding
 
 #: An idle kept-alive connection may carry a request that is just on its way.
@@ -125,6 +126,7 @@ class HandoverServer(uvicorn.Server):
             self._accepts = False
             return
         self.servers = [server]
+        posture.say(True)
         self._forwarding.is_on = False
         self.server_state.default_headers = list(self.config.encoded_headers)
 
@@ -141,6 +143,7 @@ class HandoverServer(uvicorn.Server):
 
     async def _stop_accepting(self) -> None:
         self._accepts = False
+        posture.say(False)
         servers, self.servers = self.servers, []
         for server in servers:
             # asyncio accepts in one turn and makes the connection in the next, which a closed server refuses.

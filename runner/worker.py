@@ -19,6 +19,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from monitoring.logs import set_up_logs
+
 #: Exit code of a worker whose Bento cannot serve here: starting it again would not help.
 CANNOT_SERVE = 3
 #: Nice value of what is loaded while others answer.
@@ -101,12 +103,10 @@ def main() -> None:
     parser.add_argument("--ready-fd", type=int, required=True, help="written to when ready and when told")
     parser.add_argument("--drain-seconds", type=float, default=30.0)
     arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO,
-        format=f"%(asctime)s worker[{os.getpid()}] %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    named, log_format = f"worker[{os.getpid()}]", os.environ.get("REBENTO_LOG_FORMAT", "")
+    set_up_logs(named, log_format)
     app = (load_aside if _starts_in_standby() else load)(arguments.bento)
+    set_up_logs(named, log_format)  # again: BentoML may have set up its own
     serve(
         app,
         socket.socket(fileno=arguments.fd),

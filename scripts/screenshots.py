@@ -66,7 +66,10 @@ def ask(url: str, rows: list[dict[str, Any]]) -> None:
     """Callers, so that there is something to see of latency."""
     with httpx.Client(trust_env=False) as caller:
         for row in itertools.cycle(rows):
-            caller.post(url, json={"rows": [row]})
+            try:
+                caller.post(url, json={"rows": [row]})
+            except httpx.TransportError:  # the pictures are taken, and the service is gone
+                return
             time.sleep(0.3)
 
 

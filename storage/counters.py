@@ -94,9 +94,11 @@ def count_labelled(
     # The counter's row stays locked until the commit: no multiple is crossed twice, none is missed.
     now, known_ms = _raise_counter(connection, use_case, more, at_ms)
     asked = None
-    for multiple in range((now - more) // k + 1, now // k + 1):
+    # A millisecond apart: the trainer does the newest request, which is to be the one that is told of here.
+    for place, multiple in enumerate(range((now - more) // k + 1, now // k + 1)):
         reason = f"{multiple * k} labelled production rows, a multiple of {k}"
-        asked = request_run(connection, use_case, trigger="feedback", reason=reason, at_ms=at_ms).run_id
+        run = request_run(connection, use_case, trigger="feedback", reason=reason, at_ms=at_ms + place)
+        asked = run.run_id
     return Counted(now, known_ms, asked)
 
 

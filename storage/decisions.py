@@ -81,6 +81,26 @@ def act_on_decision(connection: Connection, decision_id: int, run_id: str) -> bo
     return connection.execute(waiting.values(run_id=run_id)).rowcount == 1
 
 
+def find_decision(connection: Connection, decision_id: int) -> StoredDecision | None:
+    """The decision of this id."""
+    row = connection.execute(select(*_COLUMNS).where(_TABLE.c.decision_id == decision_id)).first()
+    return None if row is None else StoredDecision(*row)
+
+
+def last_that_asked(connection: Connection, use_case: str) -> StoredDecision | None:
+    """The decision, of whatever kind, that asked for the newest training run that one has led to.
+
+    Later ones that led to the same run are not it.
+    """
+    newest = select(_TABLE.c.run_id).where(_TABLE.c.use_case == use_case, _TABLE.c.run_id.is_not(None))
+    newest = newest.order_by(_TABLE.c.decision_id.desc()).limit(1)
+    asked = select(*_COLUMNS).where(
+        _TABLE.c.use_case == use_case, _TABLE.c.run_id == newest.scalar_subquery()
+    )
+    row = connection.execute(asked.order_by(_TABLE.c.decision_id).limit(1)).first()
+    return None if row is None else StoredDecision(*row)
+
+
 def decisions(
     connection: Connection, use_case: str, *, kind: Kind | None = None, limit: int = 100
 ) -> tuple[StoredDecision, ...]:

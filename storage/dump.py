@@ -13,7 +13,7 @@ from storage.columns import COUNTED
 from storage.migration import revision, upgrade
 
 #: Heartbeats: of processes, which no backup brings back.
-_LEFT_OUT = frozenset({"processes"})
+_LEFT_OUT = frozenset({"processes", "leaders"})
 _BATCH = 1_000
 
 #: In an order in which every reference finds what it points to.

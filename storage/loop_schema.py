@@ -132,9 +132,21 @@ processes = Table(
     "processes",
     metadata,
     Column("use_case", Text, primary_key=True),
-    Column("name", Text, primary_key=True),  # 'supervisor', 'trainer'
+    # 'trainer', 'reporter', 'supervisor' (the leading one), 'supervisor HOLDER' (one that follows)
+    Column("name", Text, primary_key=True),
     Column("pid", BigInteger, nullable=False),
     Column("host", Text, nullable=False),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("beat_at_ms", BigInteger, nullable=False),
+)
+
+leaders = Table(
+    "leaders",
+    metadata,
+    Column("use_case", Text, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),  # empty: it has left
+    Column("machine", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("beats", BigInteger, nullable=False),
 )

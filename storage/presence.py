@@ -9,7 +9,7 @@ from loop.claims import Claim
 from loop.clock import now_ms
 from loop.refusals import StorageUnavailable
 from storage.database import Database
-from storage.processes import beat, farewell
+from storage.processes import beat, farewell, forget_silent
 
 log = logging.getLogger("rebento.storage")
 
@@ -19,6 +19,7 @@ class Presence:
 
     def __init__(self, database: Database, use_case: str, claim: Claim) -> None:
         self._database, self._use_case, self._claim = database, use_case, claim
+        self._name = f"{claim.role} {claim.host}"  # there may be one on each host
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
 
@@ -30,7 +31,8 @@ class Presence:
         self._thread.join()
         try:
             with self._database.writing() as connection:
-                farewell(connection, self._use_case, self._claim.role, self._claim.pid)
+                farewell(connection, self._use_case, self._name, self._claim.pid)
+                forget_silent(connection, self._use_case, self._claim.role, now_ms())
         except StorageUnavailable as refusal:  # its silence will be noticed
             log.warning("the %s could not say farewell: %s", self._claim.role, refusal)
 
@@ -41,7 +43,7 @@ class Presence:
                     beat(
                         connection,
                         self._use_case,
-                        self._claim.role,
+                        self._name,
                         pid=self._claim.pid,
                         host=self._claim.host,
                         started_at_ms=self._claim.started_at_ms,

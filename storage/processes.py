@@ -1,12 +1,19 @@
-"""Which long-lived processes are there: each says so every few seconds."""
+"""Which long-lived processes are there: each says so every few seconds.
+
+Where a database server keeps the rows, its clock dates them: those of the hosts may be minutes apart.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, or_, select, text
 
 from storage import schema
+from storage.condition import server_ms
+
+SUPERVISOR = "supervisor"
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +22,7 @@ class Process:
 
     use_case: str
     name: str
-    """'supervisor' or 'trainer'."""
+    """'supervisor' (the leading one), 'supervisor HOLDER' (one that follows), 'trainer' or 'reporter'."""
     pid: int
     host: str
     started_at_ms: int
@@ -32,22 +39,51 @@ _BEAT = text(
 )
 
 
+def follower_name(holder: str) -> str:
+    """The name of a supervisor that follows: there may be several."""
+    return f"{SUPERVISOR} {holder}"
+
+
 def beat(
     connection: Connection, use_case: str, name: str, *, pid: int, host: str, started_at_ms: int, at_ms: int
 ) -> None:
-    """Says that the process of this name is there. Of two that do, the last is remembered."""
+    """Says that the process of this name is there. Of two that do, the last is remembered.
+
+    `at_ms` is this machine's time, which counts where there is no database server to ask.
+    """
     values = {"use_case": use_case, "name": name, "pid": pid, "host": host}
-    connection.execute(_BEAT, values | {"started_at_ms": started_at_ms, "at_ms": at_ms})
+    now = _now_ms(connection, at_ms)
+    connection.execute(_BEAT, values | {"started_at_ms": started_at_ms, "at_ms": now})
 
 
 def alive(
     connection: Connection, use_case: str, name: str, *, at_ms: int, within_ms: int = 15_000
 ) -> Process | None:
-    """The process of this name that spoke within so many milliseconds before `at_ms`."""
-    wanted = select(*_COLUMNS).where(
-        _TABLE.c.use_case == use_case, _TABLE.c.name == name, _TABLE.c.beat_at_ms >= at_ms - within_ms
-    )
-    row = connection.execute(wanted).first()
+    """The process of this name that spoke within so many milliseconds before `at_ms`, as in `beat`.
+
+    Of several supervisors the leading one, where it is there.
+    """
+    return next(iter(_alive(connection, use_case, name, at_ms, within_ms)), None)
+
+
+def supervisors(
+    connection: Connection, use_case: str, *, at_ms: int, within_ms: int = 15_000
+) -> tuple[Process, ...]:
+    """Every supervisor that is there, the leading one first."""
+    return _alive(connection, use_case, SUPERVISOR, at_ms, within_ms)
+
+
+def here(
+    connection: Connection, name: str, host: str, *, at_ms: int, use_case: str = "", within_ms: int = 15_000
+) -> Process | None:
+    """A process of this name on this host that spoke lately, as in `alive`; of any use case where none is
+    given."""
+    of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
+    lately = _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms
+    wanted = select(*_COLUMNS).where(_TABLE.c.host == host, of_name, lately)
+    if use_case:
+        wanted = wanted.where(_TABLE.c.use_case == use_case)
+    row = connection.execute(wanted.limit(1)).first()
     return None if row is None else Process(*row)
 
 
@@ -56,3 +92,31 @@ def farewell(connection: Connection, use_case: str, name: str, pid: int) -> None
     connection.execute(
         delete(_TABLE).where(_TABLE.c.use_case == use_case, _TABLE.c.name == name, _TABLE.c.pid == pid)
     )
+
+
+def forget_followers(connection: Connection, use_case: str, at_ms: int) -> None:
+    """Removes supervisors that followed and ended without a farewell, a day ago or more."""
+    forget_silent(connection, use_case, SUPERVISOR, at_ms)
+
+
+def forget_silent(connection: Connection, use_case: str, name: str, at_ms: int) -> None:
+    """Removes processes 'NAME …' that ended without a farewell, a day ago or more: a container's host is
+    never seen again."""
+    before = _TABLE.c.beat_at_ms < _now_ms(connection, at_ms) - _DAY_MS
+    named = _TABLE.c.name.startswith(f"{name} ")
+    connection.execute(delete(_TABLE).where(_TABLE.c.use_case == use_case, named, before))
+
+
+def _alive(
+    connection: Connection, use_case: str, name: str, at_ms: int, within_ms: int
+) -> tuple[Process, ...]:
+    of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
+    lately = _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms
+    wanted = select(*_COLUMNS).where(_TABLE.c.use_case == use_case, of_name, lately)
+    found = connection.execute(wanted.order_by(_TABLE.c.name)).all()  # the shortest name comes first
+    return tuple(Process(*row) for row in found)
+
+
+def _now_ms(connection: Connection, at_ms: int) -> int:
+    there = server_ms(connection)
+    return at_ms if there is None else there

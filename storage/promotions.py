@@ -155,10 +155,20 @@ def promote_now(
 ) -> Promotion:
     """A whole swap at once, where no supervisor runs. Raises as `request_promotion` does."""
     asked = request_promotion(connection, use_case, tag, kind=kind, actor=actor, reason=reason, at_ms=at_ms)
-    start_promotion(connection, asked.promotion_id, at_ms)
-    accept_promotion(connection, asked.promotion_id, at_ms)
-    finish_promotion(connection, asked.promotion_id, at_ms)
+    enter_promotion(connection, asked.promotion_id, at_ms)
     return _promotion(connection, asked.promotion_id)
+
+
+def enter_promotion(connection: Connection, promotion_id: int, at_ms: int) -> bool:
+    """Sees a requested promotion through at once, where nothing has to be swapped for it.
+
+    False where it does not wait any more.
+    """
+    if not start_promotion(connection, promotion_id, at_ms):
+        return False
+    accept_promotion(connection, promotion_id, at_ms)
+    finish_promotion(connection, promotion_id, at_ms)
+    return True
 
 
 def put_in_production(

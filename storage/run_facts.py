@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 State = Literal[
     "requested",  # waits for a trainer
@@ -12,6 +12,12 @@ State = Literal[
     "failed",  # it ended without one; `error` says why
     "superseded",  # a run asked for later saw its rows too; it never started
 ]
+
+
+Mode = Literal["fresh", "recent", "weighted", "fine_tuned"]
+"""A way to make a challenger; what each is: `training.recipe.KINDS`."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,9 @@ class Run:
     instant_ms: int | None = None
     """Production rows as known then: see `storage.labelled.settled_instant`."""
     progress_json: str | None = None
+    """stage, done, total; log: [[instant ms, text], …], every stage there was."""
+    mode: Mode | None = None
+    """The only challenger that is wanted; None: all that the rows allow."""
 
 
 class RunFacts(TypedDict, total=False):

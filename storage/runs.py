@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from loop.refusals import Refusal
 from storage import schema
+from storage.run_facts import Mode as Mode
 from storage.run_facts import Run as Run
 from storage.run_facts import RunFacts
 from storage.run_facts import State as State
@@ -37,9 +38,10 @@ def request_run(
     reason: str,
     at_ms: int,
     as_of: str | None = None,
+    mode: Mode | None = None,
 ) -> Run:
     """A new run that waits for a trainer."""
-    run = Run(new_run_id(at_ms), use_case, "requested", trigger, reason, at_ms, as_of=as_of)
+    run = Run(new_run_id(at_ms), use_case, "requested", trigger, reason, at_ms, as_of=as_of, mode=mode)
     connection.execute(
         insert(schema.runs),
         {
@@ -50,6 +52,7 @@ def request_run(
             "reason": reason,
             "requested_at_ms": at_ms,
             "as_of": as_of,
+            "mode": mode,
         },
     )
     return run

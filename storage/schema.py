@@ -23,6 +23,7 @@ from storage.columns import COUNTED
 from storage.columns import metadata as metadata
 from storage.loop_schema import automation_changes as automation_changes
 from storage.loop_schema import decisions as decisions
+from storage.loop_schema import leaders as leaders
 from storage.loop_schema import processes as processes
 from storage.loop_schema import promotions as promotions
 from storage.loop_schema import quarantine as quarantine
@@ -31,7 +32,7 @@ from storage.loop_schema import verdicts as verdicts
 from storage.report_schema import reports as reports
 
 #: Every revision, oldest first. Known here too, so that a database at the last one costs no Alembic import.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 predictions = Table(
     "predictions",
@@ -184,6 +185,7 @@ runs = Table(
     Column("beat_at_ms", BigInteger),
     Column("instant_ms", BigInteger),
     Column("progress_json", Text),
+    Column("mode", Text),
 )
 Index("ix_runs_state", runs.c.use_case, runs.c.state, runs.c.requested_at_ms)
 

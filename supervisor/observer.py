@@ -7,7 +7,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class Observer:
     home: Path
     folder: Path
     """Of the counters."""
+    leads: Callable[[], bool]
+    """Whether this supervisor leads."""
+    lags: Callable[[], bool]
+    """Whether another Bento answers here than the one in Production."""
     _stopping: threading.Event = field(default_factory=threading.Event)
     _covered_at: float = -_COVERAGE_EVERY_SECONDS
     _coverage: Coverage | None = None
@@ -76,6 +80,8 @@ class Observer:
         samples: dict[Metric, Samples] = {
             metrics.STATE_READ: single(at_ms / 1000),
             metrics.PROCESS_UP: by(there),
+            metrics.LEADS: flag(self.leads()),
+            metrics.LAGS: flag(self.lags()),
             metrics.DISK_FREE: single(disk.free),
             metrics.DISK_SIZE: single(disk.total),
             **_loop_samples(state),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
@@ -22,6 +23,7 @@ log = logging.getLogger("rebento.supervisor")
 
 _LOCK = "supervisor.lock"
 _LEFT = "supervisor.json"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 #: Connections whose handshake began before they were steered away have come through by then.
 _HANDSHAKE_SECONDS = 1.0
 #: A process id is used again; together with the second in which it started it is not.
@@ -33,10 +35,12 @@ class AlreadyUp(Refusal):
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[None]:
+def only_one(home: Path) -> Iterator[str]:
     """Keeps every other supervisor out of `home` in the block. Raises AlreadyUp.
 
-    The lock goes with the process, however it ends; the file stays.
+    The lock goes with the process, however it ends; the file stays. Gives a text that names this lock, on
+    this machine, since it was started: whoever held the same one before has ended. A copy of the folder has
+    another.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / _LOCK).open("a+") as lock:
@@ -47,7 +51,7 @@ def only_one(home: Path) -> Iterator[None]:
             pid = lock.read().strip() or "unknown"
             raise AlreadyUp(
                 f"another `rebento up` (process {pid}) already serves from {home}: stop it first, or set "
-                "REBENTO_HOME to another folder"
+                "REBENTO_HOME to another folder; machines that share it need a REBENTO_LOCAL each"
             ) from error
         try:
             lock.truncate(0)
@@ -55,7 +59,16 @@ def only_one(home: Path) -> Iterator[None]:
             lock.flush()
         except OSError as error:  # a full disk: the lock holds, it only bears no name
             log.warning("the lock of %s says no process: %s", home, error)
-        yield
+        file = os.fstat(lock.fileno())
+        yield f"{socket.gethostname()} {_boot()} {file.st_dev}:{file.st_ino}"
+
+
+def _boot() -> str:
+    """A text that is another one after each start of the machine."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:  # not Linux: a text that nobody had before costs a restart some seconds, and is safe
+        return uuid4().hex
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""One promotion, from its request to its end, without a moment in which nobody answers.
+"""One swap of Bentos on this host, without a moment in which nobody answers.
 
 The new Bento's workers are loaded beside the old ones and stand by. Then the version's stage is changed, the
 new ones accept, the old ones stand by; both are on the same listening socket. Until the probation ends the
-old ones stay warm, and if the new ones do badly they accept again at once.
+old ones stay warm, and if the new ones do badly they accept again at once. The host that leads does so for a
+promotion; the others go after the version that it put in Production, by the same steps.
 """
 
 from __future__ import annotations
@@ -15,16 +16,10 @@ from typing import Any, Literal
 
 from loop.probation import Failed, look
 from loop.refusals import Refusal
-from storage.promotions import (
-    Promotion,
-    accept_promotion,
-    fail_promotion,
-    finish_promotion,
-    start_promotion,
-)
+from storage.promotions import Promotion
 from supervisor.answers import Answers, answers_of
 from supervisor.fleet import Fleet
-from supervisor.ledger import Ledger
+from supervisor.record import Record
 
 log = logging.getLogger("rebento.supervisor")
 
@@ -46,15 +41,13 @@ _OBEY_SECONDS = 10.0
 class Swap:
     """Moves the answering from one fleet to another. Nothing in here waits: call `step` again and again.
 
-    `clock` gives milliseconds UTC. `new` is given where the Bento's workers are warm already.
+    `new` is given where the Bento's workers are warm already.
     """
 
-    promotion: Promotion
+    record: Record
     old: Fleet
     open_fleet: Callable[[str], Fleet]
     """Workers of a Bento that are to stand by, by its tag. Raises Refusal where its files are gone."""
-    ledger: Ledger
-    clock: Callable[[], int]
     probation_seconds: float
     new: Fleet | None = None
     phase: Phase = "claiming"
@@ -68,9 +61,7 @@ class Swap:
 
     def __post_init__(self) -> None:
         self.answering = self.old
-        self._answer = self.ledger.once(
-            lambda connection: start_promotion(connection, self.promotion.promotion_id, self.clock())
-        )
+        self._answer = self.record.claim()
 
     @property
     def is_over(self) -> bool:
@@ -98,7 +89,7 @@ class Swap:
                 self._returning(now)
         if self.phase != before:
             self._since = now
-            log.info("promotion %d of %s: %s", self.promotion.promotion_id, self.promotion.tag, self.phase)
+            log.info("%s: %s", self.record, self.phase)
 
     def give_way(self, requested: Promotion) -> None:
         """Ends early for a person's newer request, where the phase lets it; the old fleet may stay warm.
@@ -108,10 +99,19 @@ class Swap:
         """
         if requested.kind != "rollback" and requested.actor != "person":
             return
+        self.make_way(f"{requested.actor} asked for {requested.tag} before its workers were ready")
+
+    def make_way(self, reason: str) -> None:
+        """As `give_way`, for whatever has come in between."""
         if self.phase == "loading":
-            self._fail(f"{requested.actor} asked for {requested.tag} before its workers were ready")
+            self._fail(reason)
         elif self.phase == "probation":
             self._finish()
+
+    def abandon(self) -> None:
+        """Ends at once and tells nobody: another supervisor has settled it."""
+        log.warning("%s is left to the supervisor that leads", self.record)
+        self.phase = "over"
 
     def _claiming(self) -> None:
         if self._answer is None or not self._answer.done():
@@ -120,7 +120,7 @@ class Swap:
             self.phase = "over"  # withdrawn, or the database is away: then it is still requested later
         elif self.new is None:
             try:
-                self.new = self.open_fleet(self.promotion.tag)
+                self.new = self.open_fleet(self.record.tag)
             except Refusal as refusal:
                 self._fail(str(refusal))
             else:
@@ -139,9 +139,7 @@ class Swap:
         if self.new.failure is not None:
             self._fail(str(self.new.failure))
         elif self.new.is_ready:
-            self._answer = self.ledger.once(
-                lambda connection: accept_promotion(connection, self.promotion.promotion_id, self.clock())
-            )
+            self._answer = self.record.enter()
             self.phase = "entering"
 
     def _entering(self) -> None:
@@ -198,14 +196,12 @@ class Swap:
         return answers_of(self.new.pids, self.new.launch.counters.folder)
 
     def _finish(self) -> None:
-        number = self.promotion.promotion_id
-        self.ledger.surely(lambda connection: finish_promotion(connection, number, self.clock()))
+        self.record.finish()
         self.phase = "over"
 
     def _fail(self, reason: str) -> None:
-        number = self.promotion.promotion_id
-        self.ledger.surely(lambda connection: fail_promotion(connection, number, self.clock(), reason))
-        log.error("promotion %d of %s failed: %s", number, self.promotion.tag, reason)
+        self.record.fail(reason)
+        log.error("%s failed: %s", self.record, reason)
         self.phase = "over"
 
     def _return(self, reason: str) -> None:
@@ -214,9 +210,7 @@ class Swap:
             try:
                 again = self.open_fleet(self.old.bento)
             except Refusal as refusal:
-                log.error(
-                    "%s does badly (%s), but cannot be replaced: %s", self.promotion.tag, reason, refusal
-                )
+                log.error("%s does badly (%s), but cannot be replaced: %s", self.record.tag, reason, refusal)
                 self._finish()
                 return
             self._left.append(self.old)

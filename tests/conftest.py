@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.docker_engine import engine as engine
 from tests.journeys.conftest import Home
 
 # A tenth of the real rows and two quick candidates: a Bento in seconds, by the real path.

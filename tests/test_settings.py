@@ -59,5 +59,21 @@ def test_a_relative_sqlite_file_is_the_same_one_for_every_process() -> None:
     assert read_settings({"REBENTO_DATABASE_URL": "sqlite:////b/a.db"}).database == "sqlite:////b/a.db"
 
 
+@pytest.mark.parametrize("wrong", ["serving-api:8080", "//serving-api", "ftp://a", "http://", "http://a:x"])
+@pytest.mark.parametrize("name", ["REBENTO_API_URL", "REBENTO_REPORTING_URL"])
+def test_an_address_that_is_no_http_url_is_refused_with_an_example(name: str, wrong: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}=.*write a whole http or https URL, such as http"):
+        read_settings({name: wrong})
+    assert getattr(read_settings({name: "https://a.example/x"}), name.removeprefix("REBENTO_").lower())
+
+
+def test_allowed_hosts_are_names_alone() -> None:
+    assert read_settings({"REBENTO_ALLOWED_HOSTS": "A.example, b ,"}).host_names == ("a.example", "b")
+    assert read_settings({}).host_names == ()
+    for wrong in ("https://a.example", "a:8081", "a b", "*"):
+        with pytest.raises(SettingsError, match=r"REBENTO_ALLOWED_HOSTS: .* is no host name"):
+            read_settings({"REBENTO_ALLOWED_HOSTS": f"fine,{wrong}"})
+
+
 def test_a_token_is_never_shown() -> None:
     assert "secret" not in repr(read_settings({"REBENTO_API_TOKEN": "secret"}))

@@ -74,16 +74,22 @@ def fit_challengers(
     has_champion: bool,
     is_thorough: bool,
     progress: Progress,
+    only: Kind | None = None,
 ) -> tuple[tuple[Challenger, ...], tuple[str, ...]]:
     """The challengers that could be fitted, and a sentence for each that could not.
 
-    Without a champion (`has_champion` false) the fresh one alone. Raises NotTrainable or BrokenPackage
-    where none could, UseCaseMistake for settings that a model refuses.
+    Without a champion (`has_champion` false) the fresh one alone; with `only`, that one. Raises NotTrainable
+    or BrokenPackage where none could, UseCaseMistake for settings that a model refuses.
     """
     recipes = Recipes(material, champion, is_thorough, progress)
     fitted: list[Challenger] = []
     refusals: list[tuple[Kind, NotTrainable | BrokenPackage]] = []
-    for kind in recipes.kinds(has_champion):
+    kinds = recipes.kinds(has_champion)
+    if only is not None and only not in kinds:
+        raise NotTrainable(
+            f"a {only} challenger is made against a champion, and nothing is in Production: train a fresh one"
+        )
+    for kind in kinds if only is None else (only,):
         try:
             began = time.perf_counter()
             plan = recipes.of(kind)

@@ -23,7 +23,7 @@ from training.gathering import Gathered
 from training.judging import Judgement, judge_challengers
 from training.material import Material
 from training.opened import OpenedVersion, open_version
-from training.recipe import Recipe
+from training.recipe import Kind, Recipe
 from training.selection import CandidateResult, Comparison
 from use_cases.use_case import UseCase
 
@@ -71,12 +71,13 @@ def make(
     created: datetime.datetime,
     is_thorough: bool,
     progress: Progress,
+    only: Kind | None = None,
 ) -> Made:
     """Challengers fitted and judged, the best of them as a Bento.
 
-    `is_thorough`: all candidates are compared on all rows; else the champion's is taken again. `created`
-    (UTC) names the version. Raises what preparing, fitting and building raise; then no Bento is in the
-    store.
+    `is_thorough`: all candidates are compared on all rows; else the champion's is taken again. `only`: no
+    other challenger is fitted. `created` (UTC) names the version. Raises what preparing, fitting and
+    building raise; then no Bento is in the store.
     """
     seconds: dict[str, float] = {}
     notes: list[str] = []
@@ -90,6 +91,7 @@ def make(
             has_champion=against.champion is not None,
             is_thorough=is_thorough,
             progress=progress,
+            only=only,
         )
         notes += unfitted
     judgement: Judgement | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from storage.run_facts import Mode
 from training.ages import Horizon
 from training.record import library_versions
 
-Kind = Literal["fresh", "recent", "weighted", "fine_tuned"]
+Kind = Mode
 
 KINDS: dict[Kind, str] = {
     "fresh": "fitted anew on all rows",

@@ -66,7 +66,7 @@ def train(
     started = _started(use_case, database, requested, trigger, reason, as_of, clock, claimed_by)
     run = started.run
     try:
-        with Heartbeat(database, run.run_id, claimed_by, shown) as told:
+        with Heartbeat(database, run, claimed_by, shown) as told:
             made, seconds = _made(use_case, started, home, data, database, clock, told)
         return conclude(
             use_case, database, started, made, seconds, began, actor, clock, on_proven, claimed_by
@@ -157,5 +157,6 @@ def _made(
         created=clock(),
         is_thorough=started.is_thorough,
         progress=progress,
+        only=started.run.mode,
     )
     return made, {"gathering": gathering, **made.seconds}

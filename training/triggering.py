@@ -17,9 +17,16 @@ from runner.package import CONTRACT
 from storage.automation import automation
 from storage.counters import last_known_at_ms, production_rows
 from storage.database import Database
-from storage.decisions import act_on_decision, decisions, record_decision, waiting_decisions
+from storage.decisions import (
+    StoredDecision,
+    act_on_decision,
+    decisions,
+    last_that_asked,
+    record_decision,
+    waiting_decisions,
+)
 from storage.labelled import newest_labelled_rows
-from storage.runs import latest_end_ms, request_run, running_run, waiting_runs
+from storage.runs import latest_end_ms, request_run, run, running_run, waiting_runs
 from storage.turns import take_turn
 from storage.versions import Version, champion
 from training.suspecting import look_for_suspects
@@ -61,7 +68,7 @@ class Triggers:
             self._looked_at = seen
         with self.database.writing() as connection:
             self._take_turn(connection)
-            _act_on_decisions(connection, self.name, at_ms)
+            _act_on_decisions(connection, self.name, use_case.policy.feedbacks_per_training, at_ms)
             due = schedule_decision(
                 use_case.policy.schedule_hours, latest_end_ms(connection, self.name), at_ms
             )
@@ -128,14 +135,42 @@ def realised_quality(database: Database, home: Path, use_case: UseCase, holder: 
     )
 
 
-def _act_on_decisions(connection: Connection, use_case: str, at_ms: int) -> None:
+def _act_on_decisions(connection: Connection, use_case: str, k: int, at_ms: int) -> None:
     """Each decision to retrain, whoever entered it, leads to one run; several waiting ones to the same."""
     waiting = waiting_decisions(connection, use_case)
-    if waiting:
-        newest = waiting[-1]
-        run = request_run(connection, use_case, trigger=newest.kind, reason=newest.sentence, at_ms=at_ms)
-        for decision in waiting:
-            act_on_decision(connection, decision.decision_id, run.run_id)
+    if not waiting:
+        return
+    newest = waiting[-1]
+    run_id = None
+    if all(one.kind == "drift" for one in waiting):  # quality asks once by itself, see above
+        run_id = _run_that_answers(connection, newest, k)
+    if run_id is None:
+        made = request_run(connection, use_case, trigger=newest.kind, reason=newest.sentence, at_ms=at_ms)
+        run_id = made.run_id
+    for decision in waiting:
+        act_on_decision(connection, decision.decision_id, run_id)
+
+
+def _run_that_answers(connection: Connection, asked: StoredDecision, k: int) -> str | None:
+    """The run that an earlier decision led to, where it is all that this one can ask for; else None.
+
+    Reports are repeated while what they saw goes on. One such run is open at a time; one that has ended is
+    answer enough while the champion is the same and fewer than k true answers have come: the same rows
+    teach the same. A run that failed is none.
+    """
+    earlier = last_that_asked(connection, asked.use_case)
+    if earlier is None or earlier.run_id is None:
+        return None
+    found = run(connection, earlier.run_id)
+    if found is None or found.state == "failed":
+        return None
+    if found.state in ("requested", "running"):
+        return found.run_id
+    now, then = json.loads(asked.numbers_json), json.loads(earlier.numbers_json)
+    if now.get("champion") is None or now.get("champion") != then.get("champion"):
+        return None
+    more = now.get("production_rows", 0) - then.get("production_rows", 0)
+    return found.run_id if more < k else None
 
 
 def _is_idle(connection: Connection, use_case: str) -> bool:

@@ -32,6 +32,7 @@ from storage.runs import (
     waiting_runs,
 )
 from training.abandoned import RunTaken, abandoned_run, settle_abandoned
+from training.first import ask_for_first
 from training.proof import act_on_proof
 from training.run import train
 from training.triggering import Triggers
@@ -66,6 +67,8 @@ class Trainer:
     data: Path
     database: Database
     stopping: threading.Event
+    is_alone: bool = False
+    """Nobody else makes a first version: this asks for one where nothing is in Production."""
     poll_seconds: float = 0.5
     claim: Claim = field(default_factory=lambda: Claim.of_this_process("trainer", now_ms()))
     _said: str = ""
@@ -82,6 +85,8 @@ class Trainer:
             while not self.stopping.wait(self.poll_seconds):
                 try:
                     self._take_up()
+                    if self.is_alone:
+                        self._see_to_a_first()
                     triggers.look(self.read_use_case, now_ms())
                     run = self._next()
                     if run is not None:
@@ -112,6 +117,11 @@ class Trainer:
             for name in remove_half_written(self.home, time.time()):
                 log.warning("a snapshot that was never finished was removed file=%s", name)
             self._is_tidy = True
+
+    def _see_to_a_first(self) -> None:
+        asked = ask_for_first(self.database, self.name, now_ms())
+        if asked is not None:
+            log.info("nothing is in Production: a first version is asked for run=%s", asked.run_id)
 
     def _next(self) -> Run | None:
         """The run to do now; older automatic requests, which would see the same rows, end with it."""

@@ -89,7 +89,7 @@ class RefusedNotice(RefusedView):
 def create(plan: Plan) -> Starlette:
     """The application. Opens the database when it starts up, and closes it at the end."""
     assets = Assets()
-    hosts, any_address = own_hosts(plan.host, plan.hosts)
+    hosts = own_hosts(plan.host, plan.hosts)
 
     @contextlib.asynccontextmanager
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
@@ -123,7 +123,7 @@ def create(plan: Plan) -> Starlette:
         lifespan=lifespan,
         middleware=[
             Middleware(Measured),
-            Middleware(Safety, hosts=hosts, any_address=any_address, limits=UPLOAD_BYTES),
+            Middleware(Safety, hosts=hosts, limits=UPLOAD_BYTES),
             Middleware(GZipMiddleware, minimum_size=600, compresslevel=6),
         ],
         exception_handlers={

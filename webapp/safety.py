@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+
+from loop.host_names import HostNames
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,10 +60,9 @@ class Safety:
     """ASGI middleware: refuses foreign hosts and bodies beyond the limit, sets the headers that an answer
     does not set itself (an endpoint that shows a foreign report in a frame brings its own policy)."""
 
-    def __init__(self, app: App, hosts: frozenset[str], any_address: bool, limits: dict[str, int]) -> None:
+    def __init__(self, app: App, hosts: HostNames, limits: dict[str, int]) -> None:
         self._app = app
         self._hosts = hosts
-        self._any_address = any_address
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +79,10 @@ class Safety:
             await send(message)
 
         headers = dict(scope["headers"])
-        if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
+        if not self._hosts.has(headers.get(b"host", b"").decode("latin-1")):
             refused = PlainTextResponse(
-                "This name is not one of these pages' own. Open them by the address they were started with.",
+                "This name is not one of these pages' own. Open them by the address they were started with, "
+                "or start them with the name in REBENTO_ALLOWED_HOSTS.",
                 400,
             )
             return await refused(scope, receive, send_with_headers)
@@ -102,32 +103,10 @@ class Safety:
 
         await self._app(scope, receive_within_limit, send_with_headers)
 
-    def _is_ours(self, host: str) -> bool:
-        """A page of a stranger can make its own name point at this machine, but not send another name."""
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
-        if name in self._hosts or name == "localhost" or name.endswith(".localhost"):
-            return True
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return address.is_loopback or self._any_address
 
-
-def own_hosts(host: str, more: Iterable[str]) -> tuple[frozenset[str], bool]:
-    """The names that requests may call us by, and whether any IP address will do as well."""
-    names = {name.lower() for name in more if name}
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-        names.add(host.lower())
-    if not is_loopback:
-        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    return frozenset(names), not is_loopback
+def own_hosts(host: str, more: Iterable[str]) -> HostNames:
+    """The names that requests may call us by, where we are bound at `host`."""
+    return HostNames.where_bound(host, more, (socket.gethostname(), socket.getfqdn()))
 
 
 def refuse_foreign_origin(request: Request) -> None:

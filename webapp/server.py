@@ -12,10 +12,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
 from loop.refusals import Refusal
+from loop.stopping import SIGNALS
 from webapp.application import create
 from webapp.plan import Plan
 
@@ -29,8 +31,6 @@ class WebPortTaken(Refusal):
 def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda line: None) -> None:
     """Serves the pages until SIGTERM, SIGINT, or the end of standard input where that is a pipe: whoever
     started this is gone then. Raises WebPortTaken."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s web %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each reading of the metrics
     listener = _listen(host, port)
     # Uploads are spooled where they will be kept: the system's own folder may be small, or memory.
     spool = plan.home / "uploads" / "spool"
@@ -38,6 +38,7 @@ def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda 
     tempfile.tempdir = str(spool)
     config = uvicorn.Config(
         create(plan),
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -49,8 +50,13 @@ def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda 
     server = uvicorn.Server(config)
     if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # `rebento up` holds the other end
         threading.Thread(target=_leave_when_orphaned, args=(server,), name="lifeline", daemon=True).start()
-    # uvicorn raises the signal again once it has drained: that must not end the process as killed.
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def stop(sig: int, frame: FrameType | None) -> None:
+        # Once is enough: at a second Ctrl-C uvicorn would leave without closing what the pages hold.
+        server.should_exit = True
+
+    server.handle_exit = stop  # type: ignore[method-assign]
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
     say(f"pages at http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/")
     try:
         server.run(sockets=[listener])
@@ -66,6 +72,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen()  # whoever comes before the pages are ready waits a moment
     except OSError as error:
         listener.close()
         raise WebPortTaken(

@@ -20,6 +20,7 @@ from storage.promotions import (
     put_in_production,
     rollback_target,
 )
+from storage.run_facts import MODES, Mode
 from storage.runs import Run, request_run
 from storage.runs import run as find_run
 from storage.turns import take_turn
@@ -47,6 +48,10 @@ class NotRetried(Refusal):
 
 class AsOfRefused(Refusal):
     """A day that cannot be trained as of."""
+
+
+class ModeRefused(Refusal):
+    """A challenger of a kind that there is not."""
 
 
 def promote(
@@ -104,11 +109,17 @@ def resume(connection: Connection, use_case: str, *, reason: str, at_ms: int) ->
     )
 
 
-def train(connection: Connection, use_case: str, *, as_of: str, reason: str, at_ms: int) -> Run:
-    """Asks for a run; `as_of` is a day such as 2024-01-31, '' for all known rows. Raises AsOfRefused."""
+def train(
+    connection: Connection, use_case: str, *, as_of: str, mode: str = "", reason: str, at_ms: int
+) -> Run:
+    """Asks for a run; `as_of` is a day such as 2024-01-31, '' for all known rows; `mode` the only challenger
+    that is wanted, '' for all that the rows allow. Raises AsOfRefused, ModeRefused.
+    """
     day = _day(as_of, at_ms)
-    said = _reason(reason, "train now, on the pages")
-    return request_run(connection, use_case, trigger=PERSON, reason=said, at_ms=at_ms, as_of=day)
+    only = next((one for one in MODES if one == mode), None)
+    if mode and only is None:
+        raise ModeRefused(f"'{mode[:40]}' is no kind of challenger; choose one of {', '.join(MODES)}")
+    return _ask(connection, use_case, day, only, _reason(reason, "train now, on the pages"), at_ms)
 
 
 def retry(connection: Connection, use_case: str, run_id: str, *, at_ms: int) -> Run:
@@ -118,8 +129,16 @@ def retry(connection: Connection, use_case: str, run_id: str, *, at_ms: int) -> 
         raise UnknownRun(f"no training run of {use_case} is called {run_id}; see the list of runs")
     if before.state in ("requested", "running"):
         raise NotRetried(f"the training run {run_id} is {before.state}; wait until it has ended")
-    reason = f"{run_id} again, asked for on the pages"
-    return request_run(connection, use_case, trigger=PERSON, reason=reason, at_ms=at_ms, as_of=before.as_of)
+    wanted = before.as_of, before.mode
+    return _ask(connection, use_case, *wanted, f"{run_id} again, asked for on the pages", at_ms)
+
+
+def _ask(
+    connection: Connection, use_case: str, as_of: str | None, mode: Mode | None, reason: str, at_ms: int
+) -> Run:
+    return request_run(
+        connection, use_case, trigger=PERSON, reason=reason, at_ms=at_ms, as_of=as_of, mode=mode
+    )
 
 
 def has_files(home: Path, version: Version) -> bool:

@@ -147,7 +147,7 @@ class Server:
         return 0.0
 
     def settled_metric(self, line: str) -> float:
-        """As `metric`, once it stands still: a worker that a busy machine keeps waiting counts a moment late."""
+        """As `metric`, once it stands still: on a busy machine a worker counts a moment late."""
         values = [self.metric(line), self.metric(line)]
         while values[-1] != values[-2]:
             values.append(self.metric(line))

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import BIN, ROOT, Home, ask, bentoml_serve, free_port, wait_for
+from tests.docker_engine import Environment, docker
+from tests.journeys.conftest import BIN, Home, ask, bentoml_serve, free_port, wait_for
 
 pytestmark = [
     pytest.mark.docker,
@@ -26,12 +23,6 @@ pytestmark = [
     pytest.mark.xdist_group("docker"),
 ]
 
-#: Starts an engine of our own where none runs; it lies beside the checkout on some machines.
-ENGINE = ROOT.parent / "shared/recipes/engine.sh"
-NOT_TESTED = (
-    "NOT TESTED: `bentoml containerize` of an older Bento and its container's answers. No Docker engine "
-    "answers here ({why}). Start one and run: pytest -m docker"
-)
 #: What trains, reports or draws: a serving image that holds one of these was built from the wrong lock.
 UNWANTED = (
     "sklearn", "skl2onnx", "skops", "scipy", "pandas", "pyarrow", "statsmodels", "evidently", "typer",
@@ -41,7 +32,6 @@ UNWANTED = (
 MOST_BYTES = 1.4e9
 
 Row = dict[str, Any]
-Environment = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,63 +47,6 @@ class Container:
     def python(self, code: str) -> str:
         """What Python inside prints."""
         return docker(self.environment, "exec", self.name, "python", "-c", code)
-
-
-def docker(environment: Environment, *arguments: str) -> str:
-    run = subprocess.run(["docker", *arguments], env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, f"docker {arguments}\n{run.stdout}\n{run.stderr}"
-    return run.stdout.strip()
-
-
-def engine_answers(environment: Environment) -> bool:
-    try:
-        asked = subprocess.run(["docker", "version"], env=environment, capture_output=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Environment]:
-    """The environment in which `docker` reaches an engine: the machine's, else one started here."""
-    environment = dict(os.environ)
-    if engine_answers(environment):
-        yield environment
-        return
-    if not ENGINE.is_file():
-        pytest.skip(NOT_TESTED.format(why="`docker version` fails, and there is no recipe to start one"))
-    # A short path: a socket's may have no more than 107 characters.
-    scratch = Path(tempfile.mkdtemp(prefix="engine"))
-    try:
-        with (scratch / "out").open("wb") as out:  # a pipe would stay open as long as the engine runs
-            started = subprocess.run(
-                ["bash", str(ENGINE)],
-                env={**environment, "W": str(scratch)},
-                stdout=out,
-                stderr=out,
-                timeout=600,
-            )
-        if started.returncode != 0:
-            last = (scratch / "out").read_text(errors="replace").strip().splitlines()[-1:]
-            pytest.skip(NOT_TESTED.format(why=f"{ENGINE.name} ended with {started.returncode}: {last}"))
-        yield {
-            **environment,
-            "DOCKER_HOST": f"unix://{scratch}/dk/docker.sock",
-            "DOCKER_CONFIG": f"{scratch}/dc",
-            # Debian's client carries the BuildKit that bentoml asks for.
-            "PATH": f"/usr/bin:{environment['PATH']}",
-        }
-    finally:
-        stop_engine(scratch / "dk/pid")
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def stop_engine(pid_file: Path) -> None:
-    if not pid_file.is_file():
-        return
-    pid = int(pid_file.read_text())
-    os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the engine to end", seconds=60)
 
 
 @pytest.fixture(scope="module")

@@ -133,6 +133,9 @@ def test_drift_asks_for_one_training_and_for_none_while_paused(
     (run,) = drift_runs(database)
     assert run.run_id == asked.run_id and run.reason == asked.sentence
     assert [(one.was_paused, one.run_id) for one in before] == [(True, None)]
+    assert line(served.home).startswith("RETRAIN drift_share=")
+    wait_for(lambda: retrains(database)[0].run_id is not None, "the run that answers the next report", 60)
+    assert retrains(database)[0].run_id == run.run_id and len(drift_runs(database)) == 1
 
 
 def test_the_reporter_makes_what_a_page_asks_for(served: Server, database: Database) -> None:

@@ -165,16 +165,19 @@ def test_numbers_decision_and_row_say_the_same(
 ) -> None:
     answered(database, package, rows[:400], often)
     ended, kept = made(home, database)
-    assert {key: value for key, value in kept.items() if key not in ("decision", "evidently")} == json.loads(
-        ended.numbers_json
-    )
+    apart = ("report", "decision", "evidently")
+    assert {key: value for key, value in kept.items() if key not in apart} == json.loads(ended.numbers_json)
+    assert kept["report"] == ended.report_id and next(iter(kept)) == "report"
+    assert ended.html is not None and ended.report_id in (home.var / ended.html).read_text()[:4_000]
     assert kept["current"] == {"name": "last 1,000 rows", "rows": 400, "answered": 400, "labelled": 200}
     assert kept["reference"]["rows"] == len(rows) and kept["sample"] is None
     assert kept["quality"]["realised"]["rows"] == 200 and kept["quality"]["coverage"] == 0.5
     with database.reading() as connection:
         (decision,) = decisions(connection, "small", kind="drift")
     assert (decision.decision_id, decision.sentence) == (ended.decision_id, ended.sentence)
-    assert json.loads(decision.numbers_json)["report"] == ended.report_id
+    told = json.loads(decision.numbers_json)
+    assert (told["report"], told["champion"]) == (ended.report_id, ended.bento)
+    assert told["production_rows"] == 200
 
 
 def test_a_report_that_another_process_has_by_now_leaves_no_decision(home: Home, database: Database) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reporting.whole import sweep_unfinished, write_whole
+from reporting.whole import sweep_unfinished, write_together, write_whole
 from tests.journeys.conftest import ROOT, wait_for
 
 WRITER = """
@@ -59,3 +59,14 @@ def test_a_write_that_fails_keeps_the_file_and_leaves_nothing(tmp_path: Path) ->
     with pytest.raises(OSError):
         write_whole(path, b"new")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_files_that_belong_together_none_is_replaced_unless_all_could_be_written(tmp_path: Path) -> None:
+    page, numbers = tmp_path / "one" / "report.html", tmp_path / "report.json"
+    write_together({page: b"old", numbers: b"old"})
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError):
+        write_together({page: b"new", tmp_path / "file" / "report.json": b"new"})
+    assert page.read_bytes() == b"old" and [path.name for path in page.parent.iterdir()] == ["report.html"]
+    write_together({page: b"new", numbers: b"newer"})
+    assert (page.read_bytes(), numbers.read_bytes()) == (b"new", b"newer")

@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.feedback import record_feedback
 from storage.labelled import LabelledRow, labelled_rows
 from storage.predictions import Prediction, find_prediction, record_predictions
-from storage.runs import runs
+from storage.runs import runs, waiting_runs
 from tests.storage.rows import USE_CASE, labelled, log, prediction, tell, truth
 
 
@@ -137,10 +137,13 @@ def test_a_batch_over_several_multiples_asks_for_one_run_each(database: Database
     assert tell(database, *(truth(name) for name in names[:9]), k=10).training_run is None
     receipt = tell(database, *(truth(name) for name in names[9:]), k=10)
     assert receipt.production_rows == 25 and receipt.training_run is not None
-    assert sorted(_requests(database)) == [
+    with database.reading() as connection:
+        waiting = waiting_runs(connection, USE_CASE)
+    assert [run.reason for run in waiting] == [
         "10 labelled production rows, a multiple of 10",
         "20 labelled production rows, a multiple of 10",
     ]
+    assert waiting[-1].run_id == receipt.training_run, "the one that is told of is the one that is done"
 
 
 def test_more_ids_than_one_in_list_holds_are_all_joined(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.client
 import json
 import shutil
@@ -9,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class SmallHome:
     folder: Path
     port: int
     database_url: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of every supervisor of it, see small_supervisor.py."""
 
     def __post_init__(self) -> None:
         self.database_url = self.database_url or f"sqlite:///{self.folder / 'rebento.sqlite'}"
@@ -63,6 +66,15 @@ class SmallHome:
         with self.database.writing() as connection:
             add_version(connection, version)
 
+    def host(self, name: str, **options: Any) -> SmallHome:
+        """Another machine that shares the database, with a copy of the Bentos, and a port of its own."""
+        other = copy.copy(self)
+        other.folder = self.folder / name
+        shutil.copytree(self.folder / "bentos", other.folder / "bentos")
+        other.port = free_port()
+        other.options = {"machine": name, **options}
+        return other
+
     def behave(self, name: str, **how: Any) -> None:
         """What workers of a Bento do from now on; see small_worker.py."""
         file = self.folder / "bentos" / f"small-{name}" / "runner" / "behaviour.json"
@@ -84,7 +96,7 @@ class SmallHome:
         return self.promotion(asked).state
 
     def wait(self, asked: Promotion, *states: str) -> Promotion:
-        wait_for(lambda: self.state(asked) in states, f"{asked.tag} to be {states}", 20)
+        wait_for(lambda: self.state(asked) in states, f"{asked.tag} to be {states}")
         return self.promotion(asked)
 
     @property
@@ -110,6 +122,9 @@ class SmallHome:
     def command(self, **options: Any) -> list[str]:
         given = {
             "home": str(self.folder),
+            "local": "",
+            "machine": "one",
+            "silence_seconds": 15,
             "database_url": self.database_url,
             "port": self.port,
             "workers": 2,
@@ -117,6 +132,7 @@ class SmallHome:
             "orphan_seconds": 20,
             "ready_seconds": 5,
             "children": {},
+            **self.options,
             **options,
         }
         return [sys.executable, "-m", "tests.supervisor.small_supervisor", json.dumps(given)]
@@ -132,13 +148,13 @@ class SmallHome:
         with self.log.open("ab") as output:
             process = psutil.Popen(self.command(**options), cwd=ROOT, stdout=output, stderr=output)
         try:
-            wait_for(lambda: self._is_up(process), "the supervisor to answer", 20)
+            wait_for(lambda: self._is_up(process), "the supervisor to answer")
             yield process
         finally:
             started = process.children(recursive=True) if process.is_running() else []
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            late = psutil.wait_procs([process, *started], timeout=20)[1]
+            late = psutil.wait_procs([process, *started], timeout=40)[1]
             for one in late:
                 one.kill()
             assert not late, self.log.read_text()

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 
 from loop.refusals import Refusal
+from monitoring.logs import set_up_logs
 from storage.database import Database
 from storage.versions import champion
 from supervisor.children import Child
-from supervisor.up import Plan, serve
+from supervisor.plan import Plan
+from supervisor.up import serve
 
 
 def main() -> None:
+    set_up_logs("supervisor", "text")
     given = json.loads(sys.argv[1])
     home = Path(given["home"])
 
@@ -26,12 +29,12 @@ def main() -> None:
     database = Database.open(given["database_url"])
     with database.reading() as connection:
         standing = champion(connection, "small")
-    assert standing is not None
     plan = Plan(
         use_case="small",
-        bento=standing.tag,
+        bento=None if standing is None else standing.tag,
         folder_of=folder_of,
         home=home,
+        machine_home=Path(given["local"] or home),
         host="127.0.0.1",
         port=given["port"],
         workers=given["workers"],
@@ -41,6 +44,8 @@ def main() -> None:
         children=[Child(name, command, {}) for name, command in given["children"].items()],
         orphan_seconds=given["orphan_seconds"],
         ready_seconds=given["ready_seconds"],
+        machine=given["machine"],
+        silence_seconds=given["silence_seconds"],
     )
     try:
         serve(plan, database, hourly=lambda: None, say=lambda line: print(line, flush=True))

@@ -272,3 +272,17 @@ def test_where_nothing_can_be_fitted_every_reason_is_given(sgd_case: Case) -> No
         fit_challengers(few, None, has_champion=False, is_thorough=True, progress=Silence())
     with pytest.raises(NotTrainable, match=r"no fresh challenger: .*2 ids.*; no recent challenger"):
         fit_challengers(few, sgd_case.champion, has_champion=True, is_thorough=False, progress=Silence())
+
+
+def test_one_kind_alone_is_fitted_where_it_is_asked_for_and_refused_where_the_rows_forbid_it(
+    sgd_case: Case,
+) -> None:
+    quiet: Any = {"is_thorough": False, "progress": Silence()}
+    (fitted,), notes = fit_challengers(
+        sgd_case.reference, sgd_case.champion, has_champion=True, only="fresh", **quiet
+    )
+    assert (fitted.kind, notes) == ("fresh", ())
+    with pytest.raises(NotTrainable, match="against a champion, and nothing is in Production: train a fresh"):
+        fit_challengers(sgd_case.reference, None, has_champion=False, only="recent", **quiet)
+    with pytest.raises(NotTrainable):  # the champion knows every row there is
+        fit_challengers(sgd_case.reference, sgd_case.champion, has_champion=True, only="fine_tuned", **quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -119,7 +120,10 @@ def test_a_run_of_an_older_release_that_names_nobody_is_known_by_its_silence(dat
 
 def test_a_run_says_how_far_it_is_and_breaks_off_in_other_hands(database: Database) -> None:
     run_id = begun(database, str(HERE), 1_000)
-    with Heartbeat(database, run_id, str(HERE), Silence()) as told:
+    with database.reading() as connection:
+        going = run(connection, run_id)
+    assert going is not None
+    with Heartbeat(database, going, str(HERE), Silence()) as told:
         told.stage("fitting", 3)
         told.advance()
         wait_for(lambda: '"stage": "fitting", "done": 1, "total": 3' in progress(database, run_id), "a beat")
@@ -128,6 +132,24 @@ def test_a_run_says_how_far_it_is_and_breaks_off_in_other_hands(database: Databa
             assert start_run(connection, run_id, 3_000, claimed_by="trainer@another:1:1")
         with pytest.raises(RunNotOpen, match="given to another process"):
             wait_for(lambda: told.advance() is not None, "the loss to be noticed")
+
+
+def test_the_log_of_a_run_holds_every_stage_and_what_an_earlier_attempt_came_to(database: Database) -> None:
+    run_id = begun(database, str(HERE), 1_000)
+    for stage in ("reading rows", "judging"):
+        with database.reading() as connection:
+            going = run(connection, run_id)
+        assert going is not None
+        with Heartbeat(database, going, str(HERE), Silence()) as told:
+            told.stage(stage)
+            told.stage("building", 5)
+    lines = json.loads(progress(database, run_id))["log"]
+    begins = f"begun by {HERE}"
+    assert [text for _, text in lines] == [
+        *(begins, "reading rows", "building (5 steps)"),
+        *(begins, "judging", "building (5 steps)"),
+    ]
+    assert sorted(at_ms for at_ms, _ in lines) == [at_ms for at_ms, _ in lines]
 
 
 def progress(database: Database, run_id: str) -> str:

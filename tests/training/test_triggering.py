@@ -11,8 +11,14 @@ import pytest
 
 from storage.automation import pause, resume
 from storage.database import Database
-from storage.decisions import StoredDecision, decisions, record_decision, waiting_decisions
-from storage.runs import fail_run, request_run, start_run
+from storage.decisions import (
+    StoredDecision,
+    decisions,
+    find_decision,
+    record_decision,
+    waiting_decisions,
+)
+from storage.runs import fail_run, finish_run, request_run, start_run
 from tests.training.conftest import use_case_of, visits
 from tests.training.told import CHALLENGER, CHAMPION, all_runs, enter, give_contract, opened, tell
 from training.triggering import Triggers
@@ -132,6 +138,42 @@ def test_a_stored_drift_decision_becomes_exactly_one_run(watch: Watch) -> None:
         assert not waiting_decisions(connection, "visits")
         found = decisions(connection, "visits", kind="drift")
     assert [one.run_id for one in found] == [run.run_id, None, run.run_id, None]
+
+
+def test_reports_that_repeat_what_they_saw_ask_once_for_each_champion_and_k_labels(watch: Watch) -> None:
+    def report(rows: int, champion: str = CHAMPION) -> StoredDecision:
+        numbers = json.dumps({"champion": champion, "production_rows": rows})
+        with watch.database.writing() as connection:
+            told = {"kind": "drift", "decision": "RETRAIN", "numbers_json": numbers, "at_ms": watch.now_ms}
+            made = record_decision(connection, "visits", sentence="RETRAIN drift_share=0.4", **told)
+        watch.look()
+        with watch.database.reading() as connection:
+            found = find_decision(connection, made)
+        assert found is not None
+        return found
+
+    def end(how: str) -> None:
+        run_id = all_runs(watch.database)[-1].run_id
+        with watch.database.writing() as connection:
+            start_run(connection, run_id, watch.now_ms)
+            if how == "failed":
+                fail_run(connection, run_id, watch.now_ms, "a test")
+            else:
+                finish_run(connection, run_id, watch.now_ms, bento=None)
+
+    first, again = report(10), report(500)
+    assert watch.asked() == ["drift"] and again.run_id == first.run_id, "its run still waits"
+    end("built")
+    assert report(109).run_id == first.run_id, "99 labels later is not k labels later"
+    assert report(110).run_id != first.run_id and watch.asked() == ["drift"] * 2
+    end("failed")
+    assert watch.asked() == ["drift"] * 2
+    report(110)
+    assert watch.asked() == ["drift"] * 3, "a run that failed taught nothing"
+    end("built")
+    report(111)
+    report(111, CHALLENGER)
+    assert watch.asked() == ["drift"] * 4, "another champion is another question"
 
 
 def test_a_schedule_asks_once_it_is_due_and_no_other_run_waits(watch: Watch) -> None:

@@ -82,7 +82,7 @@ def test_every_sentence_of_the_three_numbers_has_its_french() -> None:
     assert shown_quality(ALL, FRENCH).numbers[2].name == "Réalisée"
 
 
-def _report(database: Database, plan: Plan, tag: str) -> str:
+def _report(database: Database, plan: Plan, tag: str, quality: dict[str, Any] = ALL) -> str:
     """A done report of a champion, or of another Bento."""
     with database.writing() as connection:
         asked = request_report(
@@ -97,7 +97,7 @@ def _report(database: Database, plan: Plan, tag: str) -> str:
             decision="RETRAIN",
             sentence="RETRAIN drift_share=0.05",
             name="drift_a_vs_b",
-            numbers_json=json.dumps({"quality": ALL}),
+            numbers_json=json.dumps({"quality": quality}),
         )
     return asked.report_id
 
@@ -119,6 +119,23 @@ def test_home_shows_the_last_report_of_the_champion_alone(
     assert ("As the last report saw it," in text) is is_champions
     names = re.findall(r"<dt>(\w+) <span class=\"hint\">", text)
     assert names == (["Reference", "Estimated", "Realised"] if is_champions else [])
+
+
+def test_a_score_without_an_interval_is_shown_without_one(opened: Callable[..., Pages], plan: Plan) -> None:
+    bare, known = {"value": 0.5, "low": None, "high": None}, {"value": 0.6, "low": 0.55, "high": 0.65}
+    quality = {
+        **ALL,
+        "scores": {"roc_auc": bare, "f1": known, "accuracy": None},
+        "estimated_scores": {"roc_auc": bare, "f1": known},
+        "classes": {"yes": {"precision": bare, "recall": known, "f1": None, "rows": 3}},
+    }
+    database = Database.open(plan.database_url)
+    database.migrate()
+    report_id = _report(database, plan, f"{plan.use_case}:one", quality)
+    database.close()
+    found = opened().get(f"/reports/{report_id}")
+    assert found.status_code == 200
+    assert found.text.count("0.500</td>") == 3 and found.text.count("0.550–0.650") == 3
 
 
 def test_every_state_of_the_block_is_drawn(opened: Callable[..., Pages]) -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from loop.clock import now_ms
 from storage.database import Database
+from storage.decisions import act_on_decision, record_decision
 from storage.processes import beat
 from storage.reports import Report, claim_report, fail_report, finish_report, reports, request_report
+from storage.runs import request_run
 from tests.webapp.conftest import Pages
 from use_cases.use_case import SHIPPED, read_use_case
 from webapp.pages.report_files import kept_file
@@ -213,6 +215,34 @@ def test_evidently_is_loaded_when_asked_for_in_a_frame_that_may_do_nothing(
         assert "sandbox" in file.headers["content-security-policy"]
 
 
+def test_files_that_a_killed_report_of_the_same_name_left_are_not_given_out_as_its_own(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    report = _done(database, plan)
+    page, numbers = (plan.home / "reports" / plan.use_case / f"drift.{kind}" for kind in ("html", "json"))
+    page.write_text('<html><head><meta name="rebento-report" content="another">')
+    numbers.write_text(f'{{\n "report": "{report.report_id}"}}')
+    path, pages = f"/reports/{report.report_id}", opened()
+    shown = pages.get(path).text
+    assert 'id="get-json"' in shown and 'id="get-html"' not in shown and "show-evidently" not in shown
+    answers = [pages.get(f"{path}/{name}").status_code for name in ("frame", "report.html", "report.json")]
+    assert answers == [404, 404, 200]
+
+
+def test_a_report_names_the_training_it_led_to(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    with database.writing() as connection:
+        told = {"kind": "drift", "decision": "RETRAIN", "sentence": "RETRAIN drift_share=0.5", "at_ms": 1}
+        made = record_decision(connection, plan.use_case, **told)
+    path, pages = f"/reports/{_done(database, plan, decision_id=made).report_id}", opened()
+    assert "led-to" not in pages.get(path).text
+    with database.writing() as connection:
+        run = request_run(connection, plan.use_case, trigger="drift", reason="r", at_ms=1)
+        act_on_decision(connection, made, run.run_id)
+    assert f'href="/runs/{run.run_id}"' in pages.get(path).text
+
+
 def test_only_files_among_the_reports_are_ever_served(
     opened: Callable[..., Pages], plan: Plan, database: Database, tmp_path: Path
 ) -> None:
@@ -222,7 +252,7 @@ def test_only_files_among_the_reports_are_ever_served(
     (plan.home / "reports" / "link.html").symlink_to(secret)
     pages = opened()
     for told in ("../secret.html", "reports/../secret.html", str(secret), "reports/link.html", "reports"):
-        assert kept_file(plan.home, told) is None
+        assert kept_file(plan.home, "any", told) is None
         report = _done(database, plan, html=told)
     escaped = _done(database, plan, html=None)
     with database.writing() as connection:
@@ -230,7 +260,7 @@ def test_only_files_among_the_reports_are_ever_served(
     for name in ("frame", "report.html", "report.json"):
         answer = pages.get(f"/reports/{escaped.report_id}/{name}")
         assert answer.status_code == 404 and "secret" not in answer.text.replace("secret.html", "")
-    assert "have been removed" in pages.get(f"/reports/{report.report_id}").text
+    assert "files are not there any more" in pages.get(f"/reports/{report.report_id}").text
 
 
 def test_files_take_a_sign_in_and_other_use_cases_reports_are_not_found(

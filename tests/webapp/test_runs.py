@@ -51,6 +51,45 @@ def test_train_now_asks_for_a_run_of_a_person(
     assert "&lt;i&gt;try&lt;/i&gt;" in pages.get(f"/runs/{asked.run_id}").text
 
 
+def test_one_kind_of_challenger_may_be_asked_for_and_is_asked_for_again(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    pages = opened()
+    assert pages.submit("/runs", mode="fine_tuned").status_code == 303
+    with database.writing() as connection:
+        (asked,) = runs(connection, plan.use_case)
+        fail_run(connection, asked.run_id, now_ms(), "no fine_tuned challenger: it cannot learn on")
+    assert asked.mode == "fine_tuned"
+    assert "fine-tuned: the champion, taught on" in pages.get(f"/runs/{asked.run_id}").text
+    assert pages.submit(f"/runs/{asked.run_id}/retry").status_code == 303
+    with database.reading() as connection:
+        assert [one.mode for one in runs(connection, plan.use_case)] == ["fine_tuned"] * 2
+    refused = pages.submit("/runs", mode="<best>")
+    assert refused.status_code == 409 and "is no kind of challenger; choose one of fresh" in refused.text
+    kept = pages.submit("/runs", mode="recent", as_of="2999-01-01").text
+    assert '<option value="recent" selected>' in kept
+    with database.reading() as connection:
+        assert len(runs(connection, plan.use_case)) == 2
+
+
+def test_a_run_shows_its_log_while_it_goes_on_and_afterwards(
+    opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    run_id = _asked(database, plan)
+    told = {"stage": "judging", "log": [[1_000, "begun by trainer@h:1:1"], [3_500, "reading <rows>"]]}
+    pages = opened()
+    assert "log-title" not in _region(pages, f"/runs/{run_id}")[1]
+    with database.writing() as connection:
+        start_run(connection, run_id, 1_000, claimed_by="trainer@h:1:1")
+        beat_run(connection, run_id, 3_000, json.dumps(told))
+    going = _region(pages, f"/runs/{run_id}")[1]
+    assert "reading &lt;rows&gt;" in going and "2.5\xa0s" in going
+    with database.writing() as connection:
+        fail_run(connection, run_id, 5_000, "the disk is full")
+    ended = _region(pages, f"/runs/{run_id}")[1]
+    assert "failed: the disk is full" in ended and "reading &lt;rows&gt;" in ended
+
+
 def test_a_refused_day_is_said_beside_its_field_and_keeps_what_was_typed(
     opened: Callable[..., Pages], plan: Plan, database: Database
 ) -> None:
@@ -135,7 +174,7 @@ def test_a_run_that_ended_shows_every_verdict_with_its_numbers(
     text = opened().get(f"/runs/{run_id}").text
     for said in (
         *("PROVEN it.", "0.224", "0.052 to 0.395, a 98.8% interval", "193 labelled rows", "number 2 at this"),
-        *("about 1,234 more", "Too few rows.", "no weights", "4,321", "2.5\xa0s", "no log file of its own"),
+        *("about 1,234 more", "Too few rows.", "no weights", "4,321", "2.5\xa0s"),
     ):
         assert said in text, said
 

@@ -82,6 +82,13 @@ def test_a_named_host_and_addresses_are_taken_where_the_pages_are_open_to_others
     assert pages.get("/", headers={"host": "evil.example"}).status_code == 400
 
 
+def test_a_named_host_is_taken_on_loopback_as_well(opened: Open) -> None:
+    pages = opened(hosts=("churn.example",))  # a proxy on this machine may hand its own name on
+    assert pages.get("/", headers={"host": "churn.example"}).status_code == 200
+    refused = pages.get("/", headers={"host": "evil.example"})
+    assert refused.status_code == 400 and "REBENTO_ALLOWED_HOSTS" in refused.text
+
+
 def test_every_answer_carries_the_strict_policy(opened: Open) -> None:
     pages = opened()
     for path in (*SHOWN, "/nothing-here", "/static/nothing.css"):

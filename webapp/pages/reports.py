@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loop.clock import now_ms
+from storage.decisions import find_decision
 from storage.processes import alive
 from storage.reports import Report, reports, request_report
 from webapp.fingerprint import fingerprint, unchanged
@@ -76,6 +77,8 @@ class ReportView(View):
     """Of the embedding, likewise."""
     methods: tuple[str, ...]
     """How the distances were measured."""
+    run_id: str | None
+    """The training run that a RETRAIN led to, or that had answered it already."""
     has_reporter: bool
     html_bytes: int | None
     """None: the file is not there (any more)."""
@@ -112,14 +115,15 @@ async def show_one(request: Request) -> Response:
     here = site(request)
     found = await report_of(request)
     has_reporter = await here.read(_has_reporter, here.plan.use_case, now_ms())
+    run_id = await here.read(_led_to, found)
     shows_frame = request.query_params.get("show") == "evidently"
-    mark = fingerprint(found.state, found.ended_at_ms, found.html, has_reporter)
+    mark = fingerprint(found.state, found.ended_at_ms, found.html, run_id, has_reporter)
     same = unchanged(request, mark)
     if same is not None:
         return same
     speech = here.speech(request)
     numbers = numbers_of(found)
-    files = [kept_file(here.plan.home, path) for path in (found.html, found.json)]
+    files = [kept_file(here.plan.home, found.report_id, path) for path in (found.html, found.json)]
     view = ReportView(
         report=found,
         window=_window(found, speech),
@@ -128,6 +132,7 @@ async def show_one(request: Request) -> Response:
         columns=numbers.raw_columns if numbers else (),
         dimensions=numbers.of_group("embedding") if numbers else (),
         methods=numbers.methods if numbers else (),
+        run_id=run_id,
         has_reporter=has_reporter,
         html_bytes=files[0].stat().st_size if files[0] else None,
         json_bytes=files[1].stat().st_size if files[1] else None,
@@ -170,6 +175,11 @@ def _read(
 
 def _has_reporter(connection: Connection, use_case: str, at_ms: int) -> bool:
     return alive(connection, use_case, _REPORTER, at_ms=at_ms) is not None
+
+
+def _led_to(connection: Connection, report: Report) -> str | None:
+    made = None if report.decision_id is None else find_decision(connection, report.decision_id)
+    return None if made is None else made.run_id
 
 
 def _listed(report: Report, speech: Speech) -> Listed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
@@ -16,10 +16,12 @@ from loop.clock import now_ms
 from storage.automation import automation
 from storage.processes import alive
 from storage.promotions import next_promotion, open_promotions
+from storage.run_facts import MODES, Mode
 from storage.runs import Run, latest_end_ms, run, running_run, runs, waiting_runs
 from storage.verdicts import StoredVerdict, verdicts_of_run
 from webapp import steering
 from webapp.fingerprint import fingerprint, unchanged
+from webapp.run_log import LogLine, Progress, log_of, progress_of
 from webapp.scores import Measured, Pair, from_table, measured, side_by_side
 from webapp.site import Site, see_other, site
 from webapp.views import View
@@ -27,15 +29,6 @@ from webapp.waiting import Circumstances, Waiting, queue
 
 _SHOWN = 50
 _MOST_SHOWN = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is; `total` is None where nobody knows."""
-
-    stage: str
-    done: int
-    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,8 @@ class RunsView(View):
     has_trainer: bool
     is_paused: bool
     as_of: str
+    mode: str
+    modes: tuple[Mode, ...]
     problem: str
     mark: str
     """Of what it shows: another one where anything has changed."""
@@ -74,6 +69,7 @@ class RunView(View):
     regions: ClassVar[tuple[str, ...]] = ("standing",)
     run: Run
     progress: Progress | None
+    lines: tuple[LogLine, ...]
     waiting: Waiting | None
     has_trainer: bool
     judged: tuple[Judged, ...]
@@ -103,13 +99,13 @@ async def show(request: Request) -> Response:
 async def train_now(request: Request, form: FormData) -> Response:
     """Asks for a run, and shows it."""
     here = site(request)
-    as_of, reason = _text(form, "as_of"), _text(form, "reason")
+    wanted = {name: _text(form, name) for name in ("as_of", "mode")}
     try:
         asked = await here.write(
-            steering.train, here.plan.use_case, as_of=as_of, reason=reason, at_ms=now_ms()
+            steering.train, here.plan.use_case, **wanted, reason=_text(form, "reason"), at_ms=now_ms()
         )
     except steering.AsOfRefused as refusal:
-        return await _show(here, request, as_of=as_of, problem=str(refusal))
+        return await _show(here, request, **wanted, problem=str(refusal))
     return see_other(f"/runs/{asked.run_id}")
 
 
@@ -130,7 +126,8 @@ async def show_one(request: Request) -> Response:
     metric = str(said.get("metric") or parameters.get("metric") or here.use_case().metric)
     view = RunView(
         run=found,
-        progress=_progress(found),
+        progress=progress_of(found),
+        lines=log_of(found),
         waiting=next((one for one in around.waiting if one.run.run_id == run_id), None),
         has_trainer=around.has_trainer,
         judged=tuple(_judged(one, metric) for one in verdicts),
@@ -154,7 +151,9 @@ async def retry(request: Request, form: FormData) -> Response:
     return see_other(f"/runs/{asked.run_id}")
 
 
-async def _show(here: Site, request: Request, *, as_of: str = "", problem: str = "") -> Response:
+async def _show(
+    here: Site, request: Request, *, as_of: str = "", mode: str = "", problem: str = ""
+) -> Response:
     wished = request.query_params.get("show", "")
     limit = min(int(wished), _MOST_SHOWN) if wished.isascii() and wished.isdecimal() else _SHOWN
     found, around = await here.read(_read, here.plan.use_case, limit + 1, _cooldown(here), now_ms())
@@ -166,11 +165,13 @@ async def _show(here: Site, request: Request, *, as_of: str = "", problem: str =
         runs=found[:limit],
         more=limit + 200 if len(found) > limit and limit < _MOST_SHOWN else None,
         running=around.running,
-        progress=_progress(around.running),
+        progress=progress_of(around.running),
         queue=around.waiting,
         has_trainer=around.has_trainer,
         is_paused=around.is_paused,
         as_of=as_of,
+        mode=mode,
+        modes=MODES,
         problem=problem,
         mark=mark,
     )
@@ -211,13 +212,6 @@ def _queue(connection: Connection, use_case: str, cooldown_minutes: float, at_ms
         now_ms=at_ms,
     )
     return _Queue(running, queue(waiting_runs(connection, use_case), around), has_trainer, is_paused)
-
-
-def _progress(found: Run | None) -> Progress | None:
-    if found is None or found.state != "running" or not found.progress_json:
-        return None
-    told: dict[str, Any] = json.loads(found.progress_json)
-    return Progress(str(told.get("stage", "")), int(told.get("done") or 0), told.get("total"))
 
 
 def _judged(verdict: StoredVerdict, metric: str) -> Judged:

@@ -1,0 +1,99 @@
+"""Whether one process of an installation is well: what a container's health check asks.
+
+It is asked every few seconds: nothing is imported here but what the one question needs.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from contextlib import closing
+from pathlib import Path
+
+from loop.clock import now_ms
+from loop.refusals import Refusal
+from settings import Settings, read_settings
+
+_SECONDS = 4.0
+"""How long an answer may take: a container's own patience is often five."""
+
+
+class NotHealthy(Refusal):
+    """A process that is not there, or not ready."""
+
+
+def check(process: str) -> str:
+    """A sentence that says that the process is well. Raises NotHealthy, or what keeps it from being asked.
+
+    serving, webapp: it answers on its port of this machine. trainer, reporting: it has said in the database
+    within 15 seconds that it is there, on this host; reporting: and the port of Evidently's pages is open.
+    """
+    settings = read_settings()
+    if process == "serving":
+        return _answers(settings, settings.api_port, "/readyz", "the API")
+    if process == "webapp":
+        return _answers(settings, settings.web_port, "/livez", "the web pages")
+    if process == "trainer":
+        return _is_there(settings, "trainer")
+    if process == "reporting":
+        said = _is_there(settings, "reporter")
+        # Without a connection: the first one makes Evidently load, which takes 300 MB.
+        if not _is_listening(settings.reporting_port):
+            raise NotHealthy(
+                f"the reporter is there, but nothing listens on port {settings.reporting_port}, where "
+                "Evidently's pages should; see its log"
+            )
+        return f"{said}, and Evidently's pages wait on port {settings.reporting_port}"
+    raise Refusal(f"{process} is none of the processes: ask for serving, webapp, reporting or trainer")
+
+
+def _answers(settings: Settings, port: int, path: str, what: str) -> str:
+    host = settings.host
+    connection = http.client.HTTPConnection(
+        "127.0.0.1" if host in ("0.0.0.0", "localhost") else "::1" if host == "::" else host,
+        port,
+        timeout=_SECONDS,
+    )
+    with closing(connection):
+        try:
+            # By the name that each of them takes for its own, wherever it is bound.
+            connection.request("GET", path, headers={"host": f"localhost:{port}"})
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise NotHealthy(
+                f"{what} cannot be reached on port {port} ({error}); see the log of its process"
+            ) from error
+        told = answer.read(2_000).decode("utf-8", "replace").strip()
+    if answer.status != 200:
+        raise NotHealthy(f"{what} on port {port} answered {path} with status {answer.status}: {told}")
+    return f"{what} on port {port} answered {path}"
+
+
+def _is_listening(port: int) -> bool:
+    """Whether any process here listens on a TCP port; true where the system does not tell (not Linux)."""
+    tables = [table for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if table.exists()]
+    fields = [line.split()[1:4] for table in tables for line in table.read_text().splitlines()[1:]]
+    return not tables or any(
+        state == "0A" and int(local.rpartition(":")[2], 16) == port for local, _, state in fields
+    )
+
+
+def _is_there(settings: Settings, role: str) -> str:
+    from storage.database import Database
+    from storage.migration import revision
+    from storage.processes import here
+
+    file = settings.database.removeprefix("sqlite:///")
+    if file != settings.database and not Path(file).exists():  # opening it would make it
+        raise NotHealthy(f"there is no database {file} yet: no {role} has begun")
+    host = socket.gethostname()
+    with closing(Database.open(settings.database)) as database, database.reading() as connection:
+        if revision(connection) is None:
+            raise NotHealthy(f"the database holds no tables yet: no {role} has begun")
+        found = here(connection, role, host, at_ms=now_ms(), use_case=settings.use_case)
+    if found is None:
+        of = f" of {settings.use_case}" if settings.use_case else ""
+        raise NotHealthy(
+            f"no {role}{of} on {host} has said within 15 seconds that it is there; see the log of its process"
+        )
+    return f"the {role} of {found.use_case} is there (process {found.pid} on {host})"
