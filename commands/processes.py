@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.hourly import every_hour
 from commands.learning import train_now
 from commands.options import UseCaseOption, reachable
 from commands.reports import has_evidently, ui_address, ui_command, ui_host
@@ -16,6 +15,7 @@ from commands.speech import say, speak_as
 from installation import Installation
 from loop.refusals import NothingInProduction
 from settings import read_settings
+from supervisor.hourly import every_hour
 
 if TYPE_CHECKING:
     from supervisor.children import Child

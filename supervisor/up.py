@@ -14,10 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from loop.clock import now_ms
-from loop.refusals import Refusal
 from storage.database import Database
 from supervisor.counters import Counters, counters
 from supervisor.fleet import Fleet
+from supervisor.hourly import every_hour
 from supervisor.ledger import Ledger
 from supervisor.listening import listen
 from supervisor.observer import Observer
@@ -118,9 +118,7 @@ class _Keeper:
                 if not stopping.is_set():
                     for line in greeting(plan, tag, time.monotonic() - began):
                         self.say(line)
-                    hours = threading.Thread(target=_every_hour, args=(hourly, stopping), name="hourly")
-                    hours.daemon = True
-                    hours.start()
+                    every_hour(hourly, stopping)
                     self.before.replace(self.listener)
                     observer.start()
                 while not stopping.is_set():
@@ -156,13 +154,3 @@ class _Keeper:
         self.left.write([*standing.processes(), *self.before.running()], children)
         seconds = _SWAP_SECONDS if standing.is_busy else _LOOK_SECONDS
         select.select(standing.descriptors(), [], [], seconds)
-
-
-def _every_hour(work: Callable[[], object], stopping: threading.Event) -> None:
-    while True:
-        try:
-            work()
-        except Refusal as refusal:  # the database is away: the next hour will do
-            log.warning("the hourly work was put off: %s", refusal)
-        if stopping.wait(3600):
-            return
