@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -145,7 +145,7 @@ def test_a_report_that_is_being_made_waits_for_the_next_start(home: Home) -> Non
 def test_a_first_training_under_up_ends_well(home: Home) -> None:
     (home.var / "rebento.sqlite").unlink()
     with started(home, "up") as process:
-        wait_for(lambda: bool(_beneath(process)), "a Bento to be built", PATIENCE_SECONDS)
+        wait_for(lambda: "training.build" in _commands(process), "a Bento to be built", PATIENCE_SECONDS)
         beneath = _beneath(process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) != 0, "it never answered"
@@ -154,6 +154,14 @@ def test_a_first_training_under_up_ends_well(home: Home) -> None:
         (run,) = all_runs(database).values()
     assert (run.state, run.error) == ("failed", "it was stopped (KeyboardInterrupt)")
     assert "Traceback" not in log(home), log(home)
+
+
+def _commands(process: subprocess.Popen[bytes]) -> list[str]:
+    words: list[str] = []
+    for one in _beneath(process):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            words += one.cmdline()
+    return words
 
 
 def _beneath(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

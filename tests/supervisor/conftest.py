@@ -96,8 +96,12 @@ class SmallHome:
         return self.promotion(asked).state
 
     def wait(self, asked: Promotion, *states: str) -> Promotion:
-        wait_for(lambda: self.state(asked) in states, f"{asked.tag} to be {states}")
-        return self.promotion(asked)
+        """The promotion once it is in one of these states; it may not have ended in another."""
+        ended = {"done", "failed", "withdrawn"}
+        wait_for(lambda: self.state(asked) in {*states, *ended}, f"{asked.tag} to be {states}")
+        found = self.promotion(asked)
+        assert found.state in states, found
+        return found
 
     @property
     def champion(self) -> str | None:

@@ -55,7 +55,8 @@ def test_a_promotion_moves_all_answers_and_drops_none(home: SmallHome) -> None:
 @pytest.mark.slow
 def test_promotions_and_their_failure_on_postgresql(home_on_postgresql: SmallHome) -> None:
     home = home_on_postgresql
-    with home.supervised(probation_seconds=1), busy(home) as seen:
+    # Long enough for the errors of a machine that is busy with other things to be seen.
+    with home.supervised(probation_seconds=5), busy(home) as seen:
         home.wait(home.request("b"), "done")
         home.behave("c", status=500)
         failed = home.wait(home.request("c"), "failed")
