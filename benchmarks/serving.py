@@ -180,6 +180,7 @@ def measure_rest(bench: Bench) -> Table:
     with running(command, f"{base}/predict", bench.row, environment, bench.log) as (process, seconds):
         table.add_row("seconds from `rebento up` to the first answer, second start", f"{seconds:.2f}")
         table.add_row("memory of the worker after its first answer, MiB", f"{_worker_mib(process.pid):.0f}")
+        _wait_for_quiet(process.pid)
         row = json.loads(bench.row.read_bytes())["rows"][0]
         many = json.dumps({"rows": [row] * 10_000}).encode()
         _call(f"{base}/predict", many)
@@ -201,6 +202,23 @@ def measure_rest(bench: Bench) -> Table:
         table.add_row("feedback p99 ms", f"{load.p99_ms:.1f}")
         table.add_row("memory of the worker after all this, MiB", f"{_worker_mib(process.pid):.0f}")
     return table
+
+
+def _wait_for_quiet(pid: int, seconds: float = 60) -> None:
+    """Until trainer, pages and reporter have started: they take a core for some seconds."""
+    deadline = time.monotonic() + seconds
+    before = _cpu_seconds(pid)
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        now = _cpu_seconds(pid)
+        if now - before < 0.1:
+            return
+        before = now
+
+
+def _cpu_seconds(pid: int) -> float:
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 def _worker_mib(pid: int) -> float:
