@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
@@ -49,9 +50,7 @@ class _UntilToldToStop(AbstractContextManager[threading.Event]):
 
     def __enter__(self) -> threading.Event:
         self._before = {number: signal.signal(number, self._stop) for number in SIGNALS}
-        if has_lifeline():
-            told = (self._name,)
-            threading.Thread(target=_stop_when_orphaned, args=told, name="lifeline", daemon=True).start()
+        when_orphaned(self._stop_orphaned)
         os.nice(self._nice)
         self._at_work.set()
         return self._stopping
@@ -64,6 +63,10 @@ class _UntilToldToStop(AbstractContextManager[threading.Event]):
             log.info("the %s was told to stop", self._name)
         return kind is Stopped
 
+    def _stop_orphaned(self) -> None:
+        log.warning("whoever started the %s is gone; it leaves", self._name)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         # Ctrl-C, the supervisor's signal and the end of the pipe come together: once is enough, another
         # would break off what puts the work back.
@@ -73,17 +76,22 @@ class _UntilToldToStop(AbstractContextManager[threading.Event]):
                 raise Stopped
 
 
-def has_lifeline() -> bool:
-    """Whether standard input is a pipe, of which whoever started this holds the other end."""
+def when_orphaned(act: Callable[[], object]) -> None:
+    """Calls `act` in a thread of its own once whoever started this process is gone: standard input, where it
+    is a pipe, has come to its end. Where it is none, nothing is ever called."""
+    if _has_lifeline():
+        threading.Thread(target=_act_when_orphaned, args=(act,), name="lifeline", daemon=True).start()
+
+
+def _has_lifeline() -> bool:
     try:
         return stat.S_ISFIFO(os.fstat(0).st_mode)
     except OSError:  # it is closed
         return False
 
 
-def _stop_when_orphaned(name: str) -> None:
+def _act_when_orphaned(act: Callable[[], object]) -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
-    log.warning("whoever started the %s is gone; it leaves", name)
-    os.kill(os.getpid(), signal.SIGTERM)
+    act()

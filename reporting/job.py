@@ -11,13 +11,13 @@ import json
 import logging
 import os
 import sys
-import threading
 import traceback
 from contextlib import closing
 from pathlib import Path
 
 from loop.clock import now_ms
 from loop.refusals import Refusal
+from loop.stopping import when_orphaned
 from reporting.child import Task
 from storage.database import Database
 from storage.reports import find_report
@@ -42,7 +42,7 @@ def main() -> int:
     """Exit code 0: the report is done; 1: it was refused or failed, and its row says why."""
     os.nice(10)
     task = Task.from_line(sys.stdin.readline())
-    threading.Thread(target=_end_when_orphaned, name="lifeline", daemon=True).start()
+    when_orphaned(lambda: os._exit(1))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     # pandas and Evidently take seconds to import: not before somebody is there to be told.
     progress = _Lines()
@@ -74,12 +74,6 @@ def main() -> int:
             print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
             return 1
     return 0
-
-
-def _end_when_orphaned() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

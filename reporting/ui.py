@@ -12,14 +12,12 @@ import logging
 import os
 import select
 import socket
-import stat
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from loop.host_names import HostNames
-from loop.stopping import leave_at_once_when_told
+from loop.stopping import leave_at_once_when_told, when_orphaned
 from monitoring.logs import logs_are_json, set_up_logs
 
 log = logging.getLogger("rebento.reporting")
@@ -47,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(sentence, file=sys.stderr)
         return 1
-    if stat.S_ISFIFO(os.fstat(0).st_mode):  # `rebento up` holds the other end
-        threading.Thread(target=_leave_when_orphaned, name="lifeline", daemon=True).start()
+    when_orphaned(lambda: os._exit(0))
     log.info("Evidently's pages are at http://%s:%d/", _shown(asked.host), listener.getsockname()[1])
     select.select([listener], [], [])
     log.info("the first visitor is here; Evidently is being loaded")
@@ -107,12 +104,6 @@ def _serve(asked: argparse.Namespace, listener: socket.socket) -> None:
     server = uvicorn.Server(config)
     server.handle_exit = lambda *_: os._exit(0)  # type: ignore[method-assign]
     server.run(sockets=[listener])
-
-
-def _leave_when_orphaned() -> None:
-    while os.read(0, 1024):
-        pass
-    os._exit(0)
 
 
 def _shown(host: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, delete, or_, select, text
+from sqlalchemy import Connection, Select, delete, or_, select, text
 
 from storage import schema
 from storage.condition import server_ms
@@ -78,9 +78,7 @@ def here(
 ) -> Process | None:
     """A process of this name on this host that spoke lately, as in `alive`; of any use case where none is
     given."""
-    of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
-    lately = _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms
-    wanted = select(*_COLUMNS).where(_TABLE.c.host == host, of_name, lately)
+    wanted = _lately(connection, name, at_ms, within_ms).where(_TABLE.c.host == host)
     if use_case:
         wanted = wanted.where(_TABLE.c.use_case == use_case)
     row = connection.execute(wanted.limit(1)).first()
@@ -94,11 +92,6 @@ def farewell(connection: Connection, use_case: str, name: str, pid: int) -> None
     )
 
 
-def forget_followers(connection: Connection, use_case: str, at_ms: int) -> None:
-    """Removes supervisors that followed and ended without a farewell, a day ago or more."""
-    forget_silent(connection, use_case, SUPERVISOR, at_ms)
-
-
 def forget_silent(connection: Connection, use_case: str, name: str, at_ms: int) -> None:
     """Removes processes 'NAME …' that ended without a farewell, a day ago or more: a container's host is
     never seen again."""
@@ -110,11 +103,17 @@ def forget_silent(connection: Connection, use_case: str, name: str, at_ms: int) 
 def _alive(
     connection: Connection, use_case: str, name: str, at_ms: int, within_ms: int
 ) -> tuple[Process, ...]:
-    of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
-    lately = _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms
-    wanted = select(*_COLUMNS).where(_TABLE.c.use_case == use_case, of_name, lately)
+    wanted = _lately(connection, name, at_ms, within_ms).where(_TABLE.c.use_case == use_case)
     found = connection.execute(wanted.order_by(_TABLE.c.name)).all()  # the shortest name comes first
     return tuple(Process(*row) for row in found)
+
+
+def _lately(
+    connection: Connection, name: str, at_ms: int, within_ms: int
+) -> Select[tuple[str, str, int, str, int, int]]:
+    """Processes NAME and 'NAME …' that spoke within so many milliseconds, of all use cases and hosts."""
+    of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
+    return select(*_COLUMNS).where(of_name, _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms)
 
 
 def _now_ms(connection: Connection, at_ms: int) -> int:

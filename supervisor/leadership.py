@@ -22,7 +22,7 @@ from storage.leaders import (
     leave_lead,
     take_lead,
 )
-from storage.processes import SUPERVISOR, beat, farewell, follower_name, forget_followers
+from storage.processes import SUPERVISOR, beat, farewell, follower_name, forget_silent
 
 log = logging.getLogger("rebento.supervisor")
 
@@ -131,7 +131,7 @@ class Leadership:
         self.own = take_lead(connection, self.use_case, after, **names)
         if self.own is not None:
             self.settle(connection)
-            forget_followers(connection, self.use_case, self.clock())
+            forget_silent(connection, self.use_case, SUPERVISOR, self.clock())
 
     def _beat(self, connection: Connection) -> None:
         beat(

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from loop.refusals import BrokenPackage
+from loop.stopping import when_orphaned
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -151,12 +151,6 @@ def _build(order: Order) -> None:
     )
 
 
-def _end_when_orphaned() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)  # whoever ordered the Bento was killed: nobody would enter it
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_when_orphaned, name="lifeline", daemon=True).start()
+    when_orphaned(lambda: os._exit(1))  # whoever ordered the Bento was killed: nobody would enter it
     _build(Order.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))

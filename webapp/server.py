@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import signal
 import socket
-import stat
-import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
 from loop.refusals import Refusal
-from loop.stopping import SIGNALS
+from loop.stopping import SIGNALS, when_orphaned
 from webapp.application import create
 from webapp.plan import Plan
 
@@ -48,8 +43,7 @@ def serve(plan: Plan, host: str, port: int, say: Callable[[str], None] = lambda 
         lifespan="on",
     )
     server = uvicorn.Server(config)
-    if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # `rebento up` holds the other end
-        threading.Thread(target=_leave_when_orphaned, args=(server,), name="lifeline", daemon=True).start()
+    when_orphaned(lambda: _close_orphaned(server))
 
     def stop(sig: int, frame: FrameType | None) -> None:
         # Once is enough: at a second Ctrl-C uvicorn would leave without closing what the pages hold.
@@ -82,9 +76,6 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _leave_when_orphaned(server: uvicorn.Server) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 1024):
-            pass
+def _close_orphaned(server: uvicorn.Server) -> None:
     log.warning("whoever started the pages is gone; they close")
     server.should_exit = True

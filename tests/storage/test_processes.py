@@ -7,12 +7,13 @@ import pytest
 from loop.clock import now_ms
 from storage.database import Database
 from storage.processes import (
+    SUPERVISOR,
     Process,
     alive,
     beat,
     farewell,
     follower_name,
-    forget_followers,
+    forget_silent,
     supervisors,
 )
 from tests.storage.rows import USE_CASE
@@ -86,7 +87,7 @@ def test_followers_that_ended_without_a_farewell_are_forgotten_after_a_day(on_fi
     say(on_file, 8, DAY_MS, follower_name("new"))
     say(on_file, 9, 1_000, "trainer")
     with on_file.writing() as connection:
-        forget_followers(connection, USE_CASE, DAY_MS + 1_001)
+        forget_silent(connection, USE_CASE, SUPERVISOR, DAY_MS + 1_001)
         assert [one.pid for one in supervisors(connection, USE_CASE, at_ms=0)] == [8]
         assert alive(connection, USE_CASE, "trainer", at_ms=0) is not None
     on_file.close()
