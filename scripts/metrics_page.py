@@ -18,7 +18,10 @@ _WHO: dict[Process, tuple[str, str]] = {
         "Read from the database by the supervisor every five seconds, so that they outlive every process; at "
         "`/metrics` of the API, too.",
     ),
-    "pages": ("The pages", "At `/metrics` of the pages."),
+    "pages": (
+        "The pages",
+        "At `/metrics` of the pages, with what prometheus-client tells of any process (`web_process_…`).",
+    ),
 }
 
 

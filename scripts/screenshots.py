@@ -1,6 +1,7 @@
 """Pictures of every page: `python scripts/screenshots.py FOLDER`, of an installation with weeks of use in it.
 
-Each at 390 and 1,280 pixels wide, Home and Predict in the dark too; the top of long pages only.
+Each at 390 and 1,280 pixels wide, Home and Predict in the dark too; the top of long pages only. And
+Evidently's dashboard, once.
 """
 
 from __future__ import annotations
@@ -30,11 +31,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.history import Amounts  # noqa: E402  (run as a script)
 from benchmarks.pages import BIN, environment_of, paths, seeded_pages  # noqa: E402
+from scripts.evidently_picture import evidently_pages, report_each_week, show_dashboard  # noqa: E402
 from scripts.indexed_png import indexed_png  # noqa: E402
 
 AMOUNTS = Amounts(predictions=6_000, feedbacks=4_000, runs=14, versions=10, decisions=20, reports=12, days=30)
 #: Width -> most pixels of a picture's height.
 HEIGHTS = {1280: 1_400, 390: 1_300}
+USE_CASE = "doctor_visits"
+WEEKS = 4
+"""As many as fit into the days of the past."""
+DASHBOARD_HEIGHT = 1_420
 IN_THE_DARK = ("home", "predict")
 _PIXELS = """async (encoded) => {
   const picture = new Image();
@@ -135,6 +141,11 @@ def take(page: Page, name: str, visit: str | Callable[[Page], None], width: int,
         page.evaluate("scrollTo(0, 0)")
         height = min(page.evaluate("document.documentElement.scrollHeight") - top, HEIGHTS[width])
         taken = page.screenshot(full_page=True, clip={"x": 0, "y": top, "width": width, "height": height})
+    write(page, taken, path)
+
+
+def write(page: Page, taken: bytes, path: Path) -> None:
+    """Writes a picture with as few colours as it needs."""
     blank = page.context.new_page()
     wide, high, pixels = blank.evaluate(_PIXELS, base64.b64encode(taken).decode())
     blank.close()
@@ -172,6 +183,18 @@ def main(folder: Path) -> None:
                         ending = "-dark" if scheme == "dark" else ""
                         take(page, name, visit, width, folder / f"{name}-{width}{ending}.png")
                 context.close()
+        # Last: what is made for it would be seen on the pages.
+        report_each_week(
+            home, USE_CASE, home.parent / "use_cases", environment["REBENTO_DATABASE_URL"], WEEKS
+        )
+        with evidently_pages(Path(sys.executable), home, Path(made) / "evidently.log") as evidently:
+            context = browser.new_context(
+                viewport={"width": 1280, "height": DASHBOARD_HEIGHT}, locale="en-GB"
+            )
+            page = context.new_page()
+            show_dashboard(page, evidently, USE_CASE)
+            write(page, page.screenshot(), folder / "evidently_dashboard.png")
+            context.close()
         browser.close()
 
 

@@ -1,15 +1,17 @@
-"""A real Bento, trained once for all tests that need one."""
+"""What many tests need: a real Bento, trained once; a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.docker_engine import engine as engine
-from tests.journeys.conftest import Home
+from tests.homes import Home
+from tests.storage.postgres import server as postgresql
 
 # A tenth of the real rows and two quick candidates: a Bento in seconds, by the real path.
 SMALL = """\
@@ -28,6 +30,13 @@ from use_cases.doctor_visits.loader import person_years
 def rows(data):
     return person_years(data).iloc[:2000]
 """
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a running server; one server a test process. Fails where PostgreSQL is not installed."""
+    with postgresql() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.history import Amounts, fill
 from benchmarks.pages import MOST_BYTES, Measured, measure, paths, shown
 from scripts.indexed_png import indexed_png
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from tests.webapp.conftest import plan_of_home, served
 from use_cases.use_case import SHIPPED, read_use_case
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.journeys.conftest import Server
+from tests.homes import Server
 from tests.journeys.conftest import server as server
 from tests.webapp.conftest import plan_of, served
 

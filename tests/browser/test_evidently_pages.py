@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.conftest import free_port
+from tests.homes import free_port
 from tests.reporting.sides import contract, rows, sides, snapshot
 from tests.reporting.test_ui import pages
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit, axe_violations
-from tests.journeys.conftest import Server
+from tests.homes import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 

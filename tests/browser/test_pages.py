@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Visit, axe_violations
-from tests.journeys.conftest import BIN, Home, free_port, serving
+from tests.homes import BIN, Home, free_port, serving
 from tests.webapp.conftest import plan_of_home, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from runner.package import Package
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from use_cases.doctor_visits.loader import person_years
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from loop.holdout import is_holdout
 from runner.package import Package
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from use_cases.contract import MISSING_CATEGORY, Contract
 from use_cases.doctor_visits.loader import person_years
 

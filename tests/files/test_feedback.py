@@ -16,7 +16,7 @@ from loop.refusals import DataNotFound, InvalidRows, UnknownPrediction
 from settings import read_settings
 from storage import schema
 from storage.database import Database
-from tests.journeys.conftest import Home
+from tests.homes import Home
 
 pytestmark = pytest.mark.slow
 Load = Callable[[Path], FileReceipt]

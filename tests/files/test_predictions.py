@@ -14,7 +14,7 @@ import pytest
 from files.predictions import CHUNK_ROWS, FileAnswer, predict_file
 from loop.refusals import DataNotFound, InvalidRows, Problem, Refusal
 from runner.package import Package
-from tests.journeys.conftest import BIN, Home
+from tests.homes import BIN, Home
 
 pytestmark = pytest.mark.slow
 COLUMNS = ["row", "person", "prediction", "probability_no", "probability_yes", "warnings", "problem"]

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from storage import schema
 from storage.database import Database
-from tests.journeys.conftest import Home
+from tests.homes import Home
 
 
 @dataclass(frozen=True)

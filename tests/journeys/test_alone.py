@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from storage.versions import champion, versions
-from tests.journeys.conftest import BIN, ROOT, Home, free_port, serving, wait_for
+from tests.databases import empty_database
+from tests.homes import BIN, ROOT, Home, free_port, serving, wait_for
 from tests.journeys.trainers import (
     Gate,
     all_runs,
@@ -27,7 +28,6 @@ from tests.journeys.trainers import (
     started,
     stored,
 )
-from tests.storage.postgres import server as postgresql
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 PATIENCE_SECONDS = 120
@@ -36,6 +36,9 @@ PATIENCE_SECONDS = 120
 def untrained(trained: Home, folder: Path, **extra: str) -> Home:
     """A home with the small use case, and nothing else."""
     shutil.copytree(trained.folder / "use_cases", folder / "use_cases", dirs_exist_ok=True)
+    url = trained.extra.get("REBENTO_DATABASE_URL")
+    if url is not None:
+        extra.setdefault("REBENTO_DATABASE_URL", empty_database(url))
     return Home(folder, extra=extra)
 
 
@@ -46,13 +49,9 @@ def has_champion(home: Home) -> bool:
             return champion(connection, home.use_case) is not None
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_two_trainers_that_stand_alone_make_one_first_version(
-    trained: Home, tmp_path: Path, kind: str
-) -> None:
+def test_two_trainers_that_stand_alone_make_one_first_version(trained: Home, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        extra = {"REBENTO_DATABASE_URL": stack.enter_context(postgresql())} if kind == "postgresql" else {}
-        home = untrained(trained, tmp_path, **extra)
+        home = untrained(trained, tmp_path)
         both = [stack.enter_context(started(home, "trainer", "--alone")) for _ in range(2)]
         wait_for(lambda: has_champion(home), "a first version", PATIENCE_SECONDS)
         for process in both:
@@ -170,6 +169,7 @@ def test_pages_alone_ask_the_api_where_they_are_told_and_answer_to_the_names_all
         port = free_port()
         home = trained.copy(
             tmp_path / "web",
+            REBENTO_DATABASE_URL=elsewhere.database_url,
             REBENTO_API_URL=server.base,
             REBENTO_API_PORT=str(free_port()),  # where nobody answers
             REBENTO_WEB_PORT=str(port),
@@ -196,7 +196,7 @@ def test_pages_alone_ask_the_api_where_they_are_told_and_answer_to_the_names_all
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
         api_port = server.base.rpartition(":")[2]
-        there = Home(elsewhere.folder, extra={"REBENTO_API_PORT": api_port})
+        there = Home(elsewhere.folder, extra={**elsewhere.extra, "REBENTO_API_PORT": api_port})
         assert there.rebento("healthy", "serving").stdout == f"the API on port {api_port} answered /readyz\n"
     gone = there.rebento("healthy", "serving", check=False)
     assert gone.returncode == 1 and "the API cannot be reached" in gone.stderr

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.journeys.conftest import BIN, Home, bentoml_serve, up
+from tests.databases import only_on_sqlite
+from tests.homes import BIN, Home, bentoml_serve, up
 
 pytestmark = pytest.mark.slow
 Row = dict[str, Any]
@@ -22,6 +23,7 @@ def bento_folder(home: Home, tag: str) -> Path:
     return home.var / "bentoml" / "bentos" / name / version
 
 
+@only_on_sqlite
 def test_each_bento_pins_its_exact_model_in_its_own_bento_yaml(two: Home) -> None:
     tags = two.tags()
     assert len(tags) == 2
@@ -84,6 +86,7 @@ def test_plain_bentoml_serve_gives_the_same_answers_and_refusals(
     assert ours == theirs
 
 
+@only_on_sqlite
 def test_nothing_that_trains_or_unpickles_is_inside(trained: Home) -> None:
     source = bento_folder(trained, trained.tags()[0]) / "src"
     held = {path.relative_to(source).parts[0] for path in source.rglob("*.py")}
@@ -105,6 +108,7 @@ def _versions(home: Home) -> list[Path]:
     return [folder for folder in (home.var / "bentoml" / "models" / "small").iterdir() if folder.is_dir()]
 
 
+@only_on_sqlite
 def test_a_bento_that_computes_differently_stops_with_one_clear_line(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
     (model,) = _versions(home)
@@ -119,6 +123,7 @@ def test_a_bento_that_computes_differently_stops_with_one_clear_line(trained: Ho
     assert "Traceback" not in run.stderr
 
 
+@only_on_sqlite
 def test_a_model_whose_files_are_gone_is_named(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
     (model,) = _versions(home)
@@ -128,6 +133,7 @@ def test_a_model_whose_files_are_gone_is_named(trained: Home, tmp_path: Path) ->
     assert "Traceback" not in run.stderr.split("rebento:")[-1]
 
 
+@only_on_sqlite
 def test_the_bento_lists_with_bentomls_own_command(trained: Home) -> None:
     run = subprocess.run(
         [BIN / "bentoml", "list", "-o", "json"],

@@ -7,30 +7,32 @@ import re
 import subprocess
 import time
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, inspect, select, update
 
 from storage import schema
 from storage.database import Database
+from tests.homes import BIN, Home, free_port, serving, wait_for
 from tests.journeys.command_line import Folder, column, refused, stages
-from tests.journeys.conftest import BIN, Home, free_port, serving, wait_for
 from tests.shared_data import DATA
 
 pytestmark = pytest.mark.slow
 DAY_MS = 86_400_000
+Settings = Callable[[], dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def churn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, str, str]:
+def churn(tmp_path_factory: pytest.TempPathFactory, new_database: Settings) -> tuple[Folder, str, str]:
     """An empty folder with telco_churn.csv in it, after init and train; with what the two said."""
     folder = tmp_path_factory.mktemp("churn")
     raw = gzip.decompress((DATA / "telco_churn.csv.gz").read_bytes())
     (folder / "telco_churn.csv").write_bytes(raw)
-    home = Folder(folder, "telco_churn")
+    home = Folder(folder, "telco_churn", new_database())
     said = home.rebento("init", "telco_churn.csv", "--target", "Churn", "--id", "customerID").stdout
     return home, said, home.rebento("train").stdout
 
@@ -82,10 +84,10 @@ def test_train_keeps_a_champion_and_promote_replaces_it(trained: Home, tmp_path:
     assert stages(home) == {first: "Production", second: "Archived"}
 
 
-def test_as_of_trains_on_what_was_known_on_that_day_alone(tmp_path: Path) -> None:
+def test_as_of_trains_on_what_was_known_on_that_day_alone(tmp_path: Path, new_database: Settings) -> None:
     with zipfile.ZipFile(DATA / "streamflow_seeds.zip") as archive:
         archive.extractall(tmp_path / "data" / "streamflow")
-    home = Folder(tmp_path, "streamflow_churn")
+    home = Folder(tmp_path, "streamflow_churn", new_database())
     home.rebento("train", "--use-case", "streamflow_churn", "--as-of", "2024-01-31")
     assert column(home, schema.runs.c.as_of) == ["2024-01-31"]
     assert column(home, schema.versions.c.as_of) == ["2024-01-31"]
@@ -173,8 +175,10 @@ def test_predict_and_feedback_say_what_became_of_the_rows(trained: Home, tmp_pat
     assert "row 4 of the file, age" in refused(home, "feedback", "visits.csv")
 
 
-def test_a_command_that_is_interrupted_ends_without_a_traceback(tmp_path: Path) -> None:
-    home = Folder(tmp_path)
+def test_a_command_that_is_interrupted_ends_without_a_traceback(
+    tmp_path: Path, new_database: Settings
+) -> None:
+    home = Folder(tmp_path, extra=new_database())
     process = subprocess.Popen(
         [BIN / "rebento", "train"],
         cwd=tmp_path,
@@ -183,9 +187,8 @@ def test_a_command_that_is_interrupted_ends_without_a_traceback(tmp_path: Path) 
         stderr=subprocess.STDOUT,
         text=True,
     )
-    database = home.var / "rebento.sqlite"
     deadline = time.monotonic() + 60
-    while not (database.exists() and "running" in _states(home)):
+    while "running" not in _states(home):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(2)
@@ -196,9 +199,7 @@ def test_a_command_that_is_interrupted_ends_without_a_traceback(tmp_path: Path) 
 
 
 def _states(home: Home) -> list[str]:
-    try:
-        return [str(state) for state in column(home, schema.runs.c.state)]
-    except Exception as error:  # the tables are not there yet
-        if "no such table" not in str(error):
-            raise
-        return []
+    with closing(Database.open(home.database_url)) as database, database.reading() as connection:
+        if not inspect(connection).has_table("runs"):
+            return []
+    return [str(state) for state in column(home, schema.runs.c.state)]

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from tests.databases import only_on_sqlite
 from tests.docker_engine import Environment, docker
-from tests.journeys.conftest import BIN, Home, ask, bentoml_serve, free_port, wait_for
+from tests.homes import BIN, Home, ask, bentoml_serve, free_port, wait_for
 
+# A container of a bare Bento keeps its own SQLite file.
 pytestmark = [
+    only_on_sqlite,
     pytest.mark.docker,
     pytest.mark.slow,
     pytest.mark.timeout(1500),

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.database import Database
-from tests.journeys.conftest import Home, Server, up
+from tests.databases import only_on_sqlite
+from tests.homes import Home, Server, up
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +108,7 @@ def test_strange_rows_never_break_predict_or_explain(
         run()
 
 
+@only_on_sqlite
 def test_strange_bodies_never_break_a_route(trained: Home, tmp_path: Any) -> None:
     kinds = st.sampled_from(
         ["application/json", "application/json; charset=utf-16", "text/html", "", "a/b/c"]

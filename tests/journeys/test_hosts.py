@@ -18,7 +18,8 @@ import pytest
 from storage.database import Database
 from storage.leaders import leader
 from storage.promotions import promotions
-from tests.journeys.conftest import BIN, Answer, Home, Server, ask, free_port, serving, wait_for
+from tests.databases import only_on_sqlite
+from tests.homes import BIN, Answer, Home, Server, ask, free_port, serving, wait_for
 from tests.journeys.test_survival import called
 from tests.storage.postgres import server as postgresql
 
@@ -179,6 +180,7 @@ def test_one_that_waits_leaves_when_told(tmp_path: Path) -> None:
         wait_for(lambda: "Waiting" in (tmp_path / f"serve-{port}.log").read_text(), "it to wait")
 
 
+@only_on_sqlite
 def test_hosts_that_share_a_store_swap_together_and_survive_the_one_that_leads(
     two: Home, row: Row, tmp_path: Path
 ) -> None:

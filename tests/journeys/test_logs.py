@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import ROOT, Home, up, wait_for
+from tests.databases import only_on_sqlite
+from tests.homes import ROOT, Home, up, wait_for
 from tests.journeys.test_alone import PATIENCE_SECONDS, has_champion, untrained
 from tests.journeys.trainers import log, started
 from tests.storage.postgres import restartable
@@ -35,6 +36,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(290)
+@only_on_sqlite
 def test_each_line_of_an_installation_is_an_object_and_tells_no_secret(
     trained: Home, row: Row, tmp_path: Path
 ) -> None:

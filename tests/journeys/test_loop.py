@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from storage.promotions import promotions
 from storage.runs import runs
 from storage.verdicts import verdicts_of_run
 from storage.versions import champion
-from tests.journeys.conftest import ROOT, Home, Server, up, wait_for
+from tests.callers import Callers
+from tests.homes import ROOT, Home, Server, up, wait_for
 from tests.shared_data import DATA
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -32,12 +31,12 @@ ROWS = 5_600
 
 
 @pytest.fixture(scope="module")
-def month_zero(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def month_zero(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], dict[str, str]]) -> Home:
     """An installation whose champion learned from the first month alone."""
     folder = tmp_path_factory.mktemp("streamflow")
     with zipfile.ZipFile(DATA / "streamflow_seeds.zip") as archive:
         archive.extractall(folder / "data" / "streamflow")
-    home = Home(folder, USE_CASE, {"REBENTO_DATA": str(folder / "data")})
+    home = Home(folder, USE_CASE, {"REBENTO_DATA": str(folder / "data"), **new_database()})
     home.rebento("train", "--as-of", "2024-01-31")
     # What the service knows of the second month comes through the service alone.
     (folder / "months").mkdir()
@@ -49,46 +48,6 @@ def month_zero(tmp_path_factory: pytest.TempPathFactory) -> Home:
         "".join(line for line in shipped.splitlines(keepends=True) if "month_001" not in line)
     )
     return home
-
-
-class Load:
-    """Callers that ask without pause on kept-alive connections, until they are told to end."""
-
-    def __init__(self, server: Server, rows: list[dict[str, Any]], count: int = 4) -> None:
-        self.answers: list[tuple[str, int]] = []
-        self.failures: list[str] = []
-        self._ended = threading.Event()
-        self._server, self._rows = server, rows
-        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(count)]
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, number: int) -> None:
-        connection = http.client.HTTPConnection(self._server.base.removeprefix("http://"), timeout=60)
-        place = number
-        while not self._ended.wait(0.005):
-            body = json.dumps({"rows": [self._rows[place % len(self._rows)]]})
-            place += 7
-            try:
-                connection.request("POST", "/predict", body, {"content-type": "application/json"})
-                response = connection.getresponse()
-                answer = json.loads(response.read())
-                if response.status != 200:
-                    self.failures.append(f"{response.status} {answer}")
-                else:
-                    self.answers.append((answer["bento"], response.status))
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection.close()
-        connection.close()
 
 
 def month_one(home: Home) -> list[dict[str, Any]]:
@@ -140,17 +99,17 @@ def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it
                 found = promotions(connection, USE_CASE)
             return any(one.state in ("probation", "done") for one in found)
 
-        with Load(server, asked) as load:
+        with Callers(server.base, asked) as load:
             stream(home, server, "--seconds", "20")
             wait_for(promoted, "a promotion", 150)
             wait_for(lambda: open_runs(database) == 0, "the queue to be done", 150)
         assert not load.failures, load.failures[:5]
         after = auc_on_held_out_users(server, rows)
-        print(f"AUC on held-out users: {before:.3f} before, {after:.3f} after; {len(load.answers)} answers")
+        print(f"AUC on held-out users: {before:.3f} before, {after:.3f} after; {load.bentos.total()} answers")
         assert after >= 0.60
         with database.reading() as connection:
             new = champion(connection, USE_CASE)
-        assert new is not None and {bento for bento, _ in load.answers} >= {old, new.tag}
+        assert new is not None and set(load.bentos) >= {old, new.tag}
 
         said = home.rebento("rollback").stdout
         assert old in said or "is in Production" in said

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from storage import schema
 from storage.database import Database
-from tests.journeys.conftest import Home, up, wait_for
+from tests.homes import Home, up, wait_for
 
 pytestmark = pytest.mark.slow
 _YEAR_MS = 365 * 86_400_000
@@ -24,9 +26,11 @@ def test_up_prunes_old_predictions_without_feedback_and_keeps_the_labelled(
         assert server.call("/feedback", body).json["accepted"] == 1
     database = Database.open(home.database_url)
     with database.writing() as connection:
-        connection.exec_driver_sql(
-            "UPDATE predictions SET predicted_at_ms = predicted_at_ms - ? WHERE prediction_id IN (?, ?)",
-            (_YEAR_MS, old, labelled),
+        told = schema.predictions.c
+        connection.execute(
+            update(schema.predictions)
+            .where(told.prediction_id.in_((old, labelled)))
+            .values(predicted_at_ms=told.predicted_at_ms - _YEAR_MS)
         )
 
     def stored() -> set[str]:

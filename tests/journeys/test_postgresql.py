@@ -12,11 +12,13 @@ from sqlalchemy import text
 
 from storage.database import Database
 from storage.runs import runs
-from tests.journeys.conftest import Home, Server, up, wait_for
+from tests.databases import only_on_sqlite
+from tests.homes import Home, Server, up, wait_for
 from tests.storage.postgres import restartable
 from tests.storage.postgres import server as postgresql
 
-pytestmark = pytest.mark.slow
+# On servers of their own, that they stop.
+pytestmark = [pytest.mark.slow, only_on_sqlite]
 Row = dict[str, Any]
 
 
@@ -61,7 +63,8 @@ def test_hosts_that_share_a_database_ask_once_for_each_multiple_and_do_each_run_
         case = one.folder / "use_cases" / "small" / "use_case.yaml"
         case.write_text(case.read_text().replace("_training: 1000", "_training: 100"))
         one.rebento("train")
-        two = one.copy(tmp_path / "two")  # another machine, with the same Bentos
+        # Another machine, with the same Bentos.
+        two = one.copy(tmp_path / "two", REBENTO_DATABASE_URL=url)
         with up(one) as first, up(two) as second:
             ids = [answer["prediction_id"] for _ in range(12) for answer in first.predict(*[row] * 25)]
             barrier = threading.Barrier(6)

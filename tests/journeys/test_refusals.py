@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.homes import Home
 from tests.journeys.command_line import Folder, refused, stages
-from tests.journeys.conftest import Home
 
 pytestmark = pytest.mark.slow
 COMMANDS = {

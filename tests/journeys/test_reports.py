@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from storage.database import Database
 from storage.decisions import StoredDecision, decisions
 from storage.reports import Report, find_report, reports, request_report
 from storage.runs import Run, runs
+from tests.homes import Home, Server, up, wait_for
 from tests.journeys.command_line import refused
-from tests.journeys.conftest import Home, Server, up, wait_for
 from tests.journeys.trainers import stored
 from tests.shared_data import DATA
 from use_cases.contract import Contract
@@ -166,10 +166,12 @@ def test_the_reporter_makes_what_a_page_asks_for(served: Server, database: Datab
     assert not [one.path for one in process.memory_maps() if "/pandas/" in one.path]
 
 
-def test_two_months_of_the_source_tell_a_changed_concept(tmp_path: Path) -> None:
+def test_two_months_of_the_source_tell_a_changed_concept(
+    tmp_path: Path, new_database: Callable[[], dict[str, str]]
+) -> None:
     with zipfile.ZipFile(DATA / "streamflow_seeds.zip") as archive:
         archive.extractall(tmp_path / "data" / "streamflow")
-    home = Home(tmp_path, "streamflow_churn", {"REBENTO_DATA": str(tmp_path / "data")})
+    home = Home(tmp_path, "streamflow_churn", {"REBENTO_DATA": str(tmp_path / "data"), **new_database()})
     assert "nothing of streamflow_churn is in Production" in refused(home, "report")
     home.rebento("train", "--as-of", "2024-01-31")
     months = ("--reference", "2024-01-31", "--current", "2024-02-29")

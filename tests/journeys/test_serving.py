@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.database import Database
-from tests.journeys.conftest import Server, wait_for
+from tests.homes import Server, wait_for
 
 pytestmark = pytest.mark.slow
 Row = dict[str, Any]

@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Home, wait_for
+from tests.databases import only_on_sqlite
+from tests.homes import Home, wait_for
 
-pytestmark = pytest.mark.slow
+# Workers take turns at a socket: that no call fails does not hang on where the log goes.
+pytestmark = [pytest.mark.slow, only_on_sqlite]
 Row = dict[str, Any]
 
 

@@ -20,7 +20,9 @@ import pytest
 
 from loop.clock import now_ms
 from storage.reports import find_report, request_report
-from tests.journeys.conftest import ROOT, Home, free_port, wait_for
+from tests.databases import only_on_sqlite
+from tests.homes import ROOT, Home, free_port, wait_for
+from tests.journeys.test_alone import untrained
 from tests.journeys.trainers import all_runs, log, started, stored
 
 pytestmark = pytest.mark.slow
@@ -69,6 +71,7 @@ def begun(home: Home, command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("command", ["up", *COMMANDS])
+@only_on_sqlite
 def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) -> None:
     with begun(home, command) as process:
         wait_for(lambda: handles(process, signal.SIGTERM), "the handler")
@@ -77,6 +80,7 @@ def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) 
 
 
 @pytest.mark.parametrize("command", ["web", "trainer"])
+@only_on_sqlite
 def test_the_handler_is_there_before_anything_slow_is_imported(home: Home, command: str) -> None:
     # Held where it first asks for a module that is slow to import.
     program = (
@@ -142,8 +146,8 @@ def test_a_report_that_is_being_made_waits_for_the_next_start(home: Home) -> Non
     assert not [path for path in home.var.rglob("*") if path.suffix in (".part", ".tmp")]
 
 
-def test_a_first_training_under_up_ends_well(home: Home) -> None:
-    (home.var / "rebento.sqlite").unlink()
+def test_a_first_training_under_up_ends_well(trained: Home, tmp_path: Path) -> None:
+    home = untrained(trained, tmp_path)
     with started(home, "up") as process:
         wait_for(lambda: "training.build" in _commands(process), "a Bento to be built", PATIENCE_SECONDS)
         beneath = _beneath(process)

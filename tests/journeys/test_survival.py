@@ -18,8 +18,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.databases import only_on_sqlite
+from tests.homes import BIN, Home, Server, free_port, serving, up, wait_for
 from tests.journeys.command_line import refused
-from tests.journeys.conftest import BIN, Home, Server, free_port, serving, up, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 Row = dict[str, Any]
@@ -110,6 +111,7 @@ def test_a_trainer_that_is_killed_is_started_again(trained: Home, row: Row, tmp_
         assert server.predict(row)
 
 
+@only_on_sqlite
 def test_on_a_full_disk_answers_go_on_and_a_promotion_says_why_it_cannot_be(
     two: Home, row: Row, tmp_path: Path
 ) -> None:

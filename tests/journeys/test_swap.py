@@ -18,8 +18,8 @@ from storage.automation import automation
 from storage.database import Database
 from storage.promotions import promotions
 from storage.versions import history, version
+from tests.homes import Home, up, wait_for
 from tests.journeys.command_line import refused
-from tests.journeys.conftest import Home, up, wait_for
 from use_cases.contract import Contract
 from use_cases.derive import frame_rows
 from use_cases.doctor_visits.loader import person_years

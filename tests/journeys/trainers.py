@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.promotions import promotions
 from storage.runs import Run, request_run, runs
 from storage.versions import history, versions
-from tests.journeys.conftest import BIN, Home, wait_for
+from tests.homes import BIN, Home, wait_for
 
 # A gate in the data: a test stops a run there for as long as it likes. What arrives from outside while it
 # waits comes out as an error of the loader's own, as libraries do it.

@@ -17,7 +17,7 @@ from reporting.child import Task, make_in_child
 from storage.database import Database
 from storage.processes import alive
 from storage.reports import Report, find_report, last_report, reports, request_report
-from tests.journeys.conftest import Home, wait_for
+from tests.homes import Home, wait_for
 from tests.journeys.trainers import Gate, log, started, stored
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

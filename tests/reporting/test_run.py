@@ -20,7 +20,7 @@ from storage.decisions import decisions
 from storage.feedback import Feedback, record_feedback
 from storage.predictions import Prediction, record_predictions
 from storage.reports import Report, claim_report, find_report, request_report
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from tests.journeys.trainers import stored
 from use_cases.derive import frame_rows
 from use_cases.use_case import read_use_case

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.journeys.conftest import ROOT, free_port, wait_for
+from tests.homes import ROOT, free_port, wait_for
 from tests.reporting.sides import rows, sides, snapshot
 
 PATIENCE_SECONDS = 120

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reporting.whole import sweep_unfinished, write_together, write_whole
-from tests.journeys.conftest import ROOT, wait_for
+from tests.homes import ROOT, wait_for
 
 WRITER = """
 import sys

@@ -22,7 +22,7 @@ from runner.package import REFERENCE, Package
 from storage.database import Database
 from storage.feedback import Feedback, record_feedback
 from storage.predictions import Prediction, record_predictions
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from use_cases.derive import frame_rows
 from use_cases.doctor_visits.loader import person_years
 from use_cases.use_case import UseCase, read_use_case

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.runner.handover_servers import Caller, listening, standing
 
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])

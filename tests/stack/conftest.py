@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docker_engine import NOT_TESTED, Environment, docker
-from tests.journeys.conftest import free_port
+from tests.homes import free_port
 from tests.stack.stack import Stack
 
 _PORTS = ("API_PORT", "WEB_PORT", "REPORTING_PORT", "PROMETHEUS_PORT")

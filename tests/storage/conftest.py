@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
 
 from storage.database import Database
-from tests.storage.postgres import server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """URL of a running server; one server a test process. Fails where PostgreSQL is not installed."""
-    with server() as url:
-        yield url
+from tests.databases import KINDS, empty_database
 
 
 @pytest.fixture
 def postgres_url(postgres: str) -> str:
     """URL of an empty database."""
-    name = f"test_{uuid4().hex}"
-    engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return postgres.rpartition("/")[0] + f"/{name}"
+    return empty_database(postgres)
 
 
 @pytest.fixture
@@ -37,7 +23,7 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'home' / 'rebento.sqlite'}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest) -> str:
     """URL of an empty database of either kind."""
     chosen: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 
 def binaries() -> Path:
@@ -54,7 +55,7 @@ class Server:
         raise RuntimeError(f"PostgreSQL does not start: {(self.folder / 'server.log').read_text()}")
 
     def start(self) -> bool:
-        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=60"
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=100"
         started = self._control(
             "start", "--timeout", "60", "--log", str(self.folder / "server.log"), "-o", options
         )
@@ -86,6 +87,9 @@ class Server:
             return subprocess.CompletedProcess(command, ended.returncode, output.read())
 
 
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """Runs a new server and gives the URL of its database `postgres`."""
@@ -96,11 +100,18 @@ def server() -> Iterator[str]:
 @contextmanager
 def restartable() -> Iterator[Server]:
     """Runs a new server that the test may stop and start."""
+    with run(Server) as running:
+        yield running
+
+
+@contextmanager
+def run(kind: type[AnyServer]) -> Iterator[AnyServer]:
+    """Runs a new server of a kind."""
     user = _unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="rebento-postgres-"))
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
-    running = Server(folder)
+    running = kind(folder)
     try:
         running.make()
         try:

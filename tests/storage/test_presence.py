@@ -7,7 +7,7 @@ from loop.clock import now_ms
 from storage.database import Database
 from storage.presence import Presence
 from storage.processes import Process, alive, beat, here
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 
 
 def there(database: Database, host: str, *, use_case: str = "", later_ms: int = 0) -> Process | None:

@@ -21,7 +21,7 @@ from loop.clock import now_ms
 from storage.database import Database
 from storage.promotions import Kind, Promotion, promotions, request_promotion
 from storage.versions import Version, add_version, champion, change_stage
-from tests.journeys.conftest import ROOT, free_port, wait_for
+from tests.homes import ROOT, free_port, wait_for
 from tests.storage.postgres import server
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, multiprocess
 
 from monitoring.ended import _LEFT_ALONE
 from monitoring.ended import reading as reading_counters
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.supervisor.conftest import SmallHome
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from supervisor.gate import gate
 from supervisor.listening import listen
-from tests.journeys.conftest import free_port
+from tests.homes import free_port
 
 SENTENCE = "nothing of small is in Production yet"
 

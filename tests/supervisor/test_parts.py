@@ -18,7 +18,7 @@ from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.listening import PortTaken, listen, steer_to_newest
 from supervisor.worker import Launch
-from tests.journeys.conftest import free_port, wait_for
+from tests.homes import free_port, wait_for
 
 
 def accepted(*sockets: socket.socket) -> list[int]:

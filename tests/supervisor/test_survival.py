@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.journeys.conftest import ROOT, free_port, wait_for
+from tests.homes import ROOT, free_port, wait_for
 from tests.supervisor.conftest import SmallHome
 from tests.supervisor.test_swap import busy
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.supervisor.conftest import SmallHome
 
 

@@ -16,7 +16,7 @@ from loop.progress import Silence
 from loop.refusals import DataNotFound
 from storage.database import Database
 from storage.runs import Run, RunNotOpen, beat_run, request_run, requeue_run, run, runs, start_run
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.training.conftest import use_case_of
 from tests.training.told import opened
 from training.abandoned import settle_abandoned

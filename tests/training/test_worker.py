@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.processes import alive, beat
 from storage.promotions import fail_promotion, request_promotion, start_promotion
 from storage.runs import fail_run, request_run, start_run
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.training.conftest import use_case_of
 from tests.training.told import CHALLENGER, CHAMPION, all_runs, enter, opened, working
 from training.unlisted import remove_half_written, remove_unlisted

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
-from tests.journeys.conftest import Home, Server, free_port, wait_for
+from tests.homes import Home, Server, free_port, wait_for
 from tests.journeys.conftest import server as server
 from use_cases.use_case import SHIPPED, read_use_case
 from webapp.application import create

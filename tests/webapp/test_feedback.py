@@ -11,7 +11,7 @@ import pytest
 from storage.database import Database
 from storage.open_predictions import open_predictions
 from storage.quarantine import quarantine_rows, quarantined, suspend_source, suspended_sources
-from tests.journeys.conftest import Server, wait_for
+from tests.homes import Server, wait_for
 from tests.webapp.conftest import Pages
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]

@@ -14,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.journeys.conftest import Server, free_port, wait_for
+from tests.homes import Server, free_port, wait_for
 from tests.webapp.conftest import Pages, plan_of, served
 from webapp.answered import page_of, safe_for_spreadsheets, summarise
 from webapp.uploads import KEPT_MS, NotATable, Uploads

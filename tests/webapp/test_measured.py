@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.journeys.conftest import Home
+from tests.homes import Home
 from tests.webapp.conftest import plan_of_home, served
 
 

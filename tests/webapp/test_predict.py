@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Server, free_port, wait_for
+from tests.homes import Server, free_port, wait_for
 from tests.webapp.conftest import Pages, plan_of, served
 from webapp.forms import PREFIX
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.journeys.conftest import free_port, wait_for
+from tests.homes import free_port, wait_for
 from webapp.plan import Plan
 from webapp.server import WebPortTaken, serve
 

@@ -16,7 +16,7 @@ from storage.promotions import start_promotion
 from storage.runs import request_run, start_run
 from storage.verdicts import StoredVerdict, add_verdicts
 from storage.versions import Version, add_version, champion, change_stage, version
-from tests.journeys.conftest import Home, free_port
+from tests.homes import Home, free_port
 from tests.webapp.conftest import Pages, plan_of_home, served
 from webapp.cards import card
 from webapp.plan import Plan
