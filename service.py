@@ -15,7 +15,7 @@ import bentoml
 from bentoml.models import BentoModel
 from pydantic import BaseModel, Field
 
-from loop.refusals import BrokenPackage, StorageUnavailable
+from loop.refusals import BrokenPackage
 from monitoring.metrics import FLUSH_SECONDS, ServiceMetrics
 from runner import posture
 from runner.engine import Engine, FeedbackCall, Limits
@@ -26,7 +26,7 @@ from runner.package import Package
 from runner.store import Store
 from runner.worker import CANNOT_SERVE
 from settings import read_settings
-from storage.database import Database
+from storage.database import HURRIED_SECONDS, Database
 
 log = logging.getLogger("rebento.service")
 
@@ -116,7 +116,7 @@ class Runner:
     def __init__(self) -> None:
         package = open_package(Path(str(self.model.path)))
         info = package.info
-        database = Database.open(settings.database)
+        database = Database.open(settings.database, longest_silence_seconds=HURRIED_SECONDS)
         database.migrate()
         self._database = database
         self._journal: Journal[FeedbackCall, dict[str, Any]] = Journal(
@@ -154,11 +154,9 @@ class Runner:
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Stores what waits."""
-        left = self._journal.close()
+        """Stores what waits; what cannot be stored within ten seconds is counted in the log."""
+        self._journal.close()
         self._database.close()
-        if left:
-            raise StorageUnavailable(f"{left} predictions could not be logged before the stop")
 
 
 Runner.add_asgi_middleware(HotRoutes, desk=desk)

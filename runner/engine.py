@@ -129,7 +129,7 @@ class Engine:
         call = self.check_feedback(items)
         if call.whole is not None:
             self._predicted(call.whole.labels, call.whole.confidences, [])
-        return self._journal.record(call)
+        return self._journal.record(call, len(call.items))
 
     def check_feedback(self, items: Any) -> FeedbackCall:
         """The call, its whole rows predicted, and nothing stored. Raises as `feedback` does."""

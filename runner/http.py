@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from loop.refusals import InvalidRows, Problem, Refusal, StorageUnavailable, Unauthorised, UnknownPrediction
+from runner.durable import durable
 from runner.engine import Engine
 from runner.gather import Gather
 
@@ -148,7 +149,7 @@ class HotRoutes:
                 future = await self._in_thread(lambda: engine.feedback(_payload(body, key)))
             else:
                 future = engine.feedback(_payload(body, key))
-            return 200, orjson.dumps(await asyncio.wrap_future(future))
+            return 200, orjson.dumps(await durable(future))
         if path == "/predict" and len(body) <= _LARGE_BODY_BYTES:
             assert self._desk.gather is not None  # set before the engine
             return 200, orjson.dumps(await self._desk.gather.answer(engine.check(_payload(body, key))))

@@ -2,7 +2,8 @@
 
 Predictions wait at most `commit_seconds`, in a bounded queue that is counted; while storage is slow or
 down, answers go on. Feedback takes everything queued before it along in its own transaction, so an id
-that this worker gave out is stored before feedback on it is.
+that this worker gave out is stored before feedback on it is. Its own queue has the same bound, and refuses
+where it is full; who sent it may give up before its turn, then it is not stored.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Journal(Generic[Call, Receipt]):
         self._waiting = waiting
         self._batches: deque[PredictionBatch] = deque()
         self._calls: deque[tuple[Call, Future[Receipt]]] = deque()
+        self._call_rows = 0
         self._rows = 0
         self._closing = False
         self._wake = threading.Condition()
@@ -98,23 +100,33 @@ class Journal(Generic[Call, Receipt]):
         if full:
             self._lost(len(batch.ids))
 
-    def record(self, call: Call) -> Future[Receipt]:
-        """A future that holds the receipt once the call is durable, or StorageUnavailable."""
+    def record(self, call: Call, rows: int = 1) -> Future[Receipt]:
+        """A future that holds the receipt once the call of so many rows is durable, or StorageUnavailable.
+
+        Cancelled before it is taken up, nothing of the call is stored.
+        """
         future: Future[Receipt] = Future()
         with self._wake:
             if self._closing:
                 future.set_exception(StorageUnavailable("this worker is stopping; send the feedback again"))
-                return future
-            self._calls.append((call, future))
-            self._wake.notify()
+            elif self._calls and self._call_rows + rows > self._queue_rows:
+                future.set_exception(
+                    StorageUnavailable("too much feedback waits for the database; send this again later")
+                )
+            else:
+                self._calls.append((call, future))
+                self._call_rows += rows
+                self._wake.notify()
         return future
 
     def close(self, timeout_seconds: float = 10.0) -> int:
-        """Stores what waits, then stops. Gives how many predictions could not be stored in time."""
+        """Stores what waits, then stops. Gives and logs how many predictions could not be stored in time."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join(timeout_seconds)
+        if self._thread.is_alive() and self._rows:
+            self._say_lost(self._rows)
         return self._rows
 
     def _run(self) -> None:
@@ -137,6 +149,7 @@ class Journal(Generic[Call, Receipt]):
             # A caller may have given up meanwhile. From here on it cannot: its result will be set.
             calls = [pair for pair in self._calls if pair[1].set_running_or_notify_cancel()]
             self._calls.clear()
+            self._call_rows = 0
             batches: list[PredictionBatch] = []
             rows = 0
             # With feedback everything goes along: its predictions must be stored no later than it.
@@ -192,5 +205,8 @@ class Journal(Generic[Call, Receipt]):
             rows = sum(len(batch.ids) for batch in self._batches)
             self._batches.clear()
         if rows:
-            log.error("predictions lost at stop, the database could not be written rows=%d", rows)
-            self._lost(rows)
+            self._say_lost(rows)
+
+    def _say_lost(self, rows: int) -> None:
+        log.error("predictions lost at stop, the database could not be written rows=%d", rows)
+        self._lost(rows)

@@ -18,6 +18,11 @@ from storage.migration import migrate
 from storage.turns import DURABLE
 from storage.unavailable import unavailable_because
 
+#: Of a PostgreSQL server that answers others meanwhile: a report's or a backup's statements are work.
+_PATIENCE_SECONDS = 600.0
+#: Where somebody waits for the answer: the API and the pages.
+HURRIED_SECONDS = 12.0
+
 
 class Database:
     """The database of one installation. May be shared by threads; processes each open their own."""
@@ -26,13 +31,16 @@ class Database:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str, *, longest_silence_seconds: float = _PATIENCE_SECONDS) -> Database:
         """The database at a SQLAlchemy URL: `sqlite:///PATH` or `postgresql+psycopg://…`.
 
         An SQLite file is created together with its folder, and put in WAL mode. Raises StorageUnavailable
         where the URL is of neither kind or nothing can be opened there. Makes no tables: see `migrate`.
+
+        No use of a PostgreSQL waits for ever: where the server says nothing for 12 s, or its host is gone,
+        StorageUnavailable is raised; later, after `longest_silence_seconds`, where it answers others.
         """
-        return cls(open_engine(url))
+        return cls(open_engine(url, longest_silence_seconds))
 
     def migrate(self) -> None:
         """Brings the tables to the revision this code knows. Several processes may do so at once.
@@ -57,7 +65,8 @@ class Database:
         Durable: the commit has reached the disk when the block is left. Otherwise it outlives this
         process but a power cut may take the last moments. Waits 10 seconds at most for other writers.
         Raises StorageUnavailable where the database cannot be written now (locked, full, read-only,
-        gone); then nothing of the block can be taken as stored.
+        silent, gone); then nothing of the block can be taken as stored. It may have been all the same where
+        the server was lost during the commit.
         """
         with self._refusing("written"), self._engine.connect() as connection:
             connection.execution_options(**{DURABLE: durable})

@@ -20,13 +20,15 @@ from storage.unavailable import unavailable_because
 _WAIT_SECONDS = 10
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, longest_silence_seconds: float) -> Engine:
     """An engine that has reached its database once. Raises StorageUnavailable where it cannot.
 
-    An SQLite file is created together with its folder, and put in WAL mode.
+    An SQLite file is created together with its folder, and put in WAL mode. `longest_silence_seconds`: of a
+    PostgreSQL server while it carries out one statement, see `storage.silence`.
     """
     parsed = _parsed(url)
-    engine = _sqlite_engine(parsed) if _is_sqlite(parsed) else _postgresql_engine(parsed)
+    is_file = _is_sqlite(parsed)
+    engine = _sqlite_engine(parsed) if is_file else _postgresql_engine(parsed, longest_silence_seconds)
     try:
         if _is_sqlite(parsed):
             Path(str(parsed.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -68,15 +70,18 @@ def _is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _postgresql_engine(url: URL) -> Engine:
-    engine = _engine(
-        url,
-        pool_pre_ping=True,  # a restarted server costs no refused call
-        connect_args={
-            "connect_timeout": _WAIT_SECONDS,
-            "options": f"-c lock_timeout={_WAIT_SECONDS}s " + str(url.query.get("options", "")),
-        },
-    )
+def _postgresql_engine(url: URL, longest_silence_seconds: float) -> Engine:
+    engine = _engine(url, pool_pre_ping=True)  # a restarted server costs no refused call
+    # Not before it is known that the driver is there.
+    from storage.silence import Bounded, bounds
+
+    @event.listens_for(engine, "do_connect")
+    def connects(_dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> Bounded:
+        bounded = {**named, **bounds(url)}
+        connection = Bounded.connect(*arguments, **bounded)
+        connection.reached_by = bounded
+        connection.longest_seconds = longest_silence_seconds
+        return connection
 
     @event.listens_for(engine, "handle_error")
     def failed(context: ExceptionContext) -> None:

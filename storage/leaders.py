@@ -83,12 +83,14 @@ def hold_lead(connection: Connection, leading: Leader) -> None:
 
 def beat_lead(connection: Connection, leading: Leader) -> bool:
     """Says that the leader is there; False where another leads by now."""
+    _end_idle_sessions(connection)
     beaten = update(_TABLE).where(*_is(leading)).values(beats=_TABLE.c.beats + 1)
     return connection.execute(beaten).rowcount == 1
 
 
 def leave_lead(connection: Connection, leading: Leader) -> None:
     """Has the next supervisor lead at once. The term stays, so that the next one is higher."""
+    _end_idle_sessions(connection)
     connection.execute(update(_TABLE).where(*_is(leading)).values(holder=""))
 
 

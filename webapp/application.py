@@ -24,7 +24,7 @@ from loop.refusals import (
     Unauthorised,
     UnknownPrediction,
 )
-from storage.database import Database
+from storage.database import HURRIED_SECONDS, Database
 from webapp.answers import LastAnswers
 from webapp.assets import Assets
 from webapp.bentos import Bentos
@@ -93,7 +93,7 @@ def create(plan: Plan) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
-        database = Database.open(plan.database_url)
+        database = Database.open(plan.database_url, longest_silence_seconds=HURRIED_SECONDS)
         database.migrate()
         runner = RunnerClient(plan.api_url, plan.api_token)
         pulse = Pulse(runner)

@@ -168,3 +168,35 @@ def test_a_call_that_was_given_up_does_not_end_the_writer() -> None:
         assert first.result(5) == "stored f1"
         assert made.record("f3").result(5) == "stored f3"
     assert storage.stored == ["f1", "f3"]
+
+
+def test_feedback_that_waits_is_bounded_and_more_is_refused() -> None:
+    storage = Storage()
+    storage.gate.clear()
+    with journal(storage, rows=3) as (made, _):
+        first = made.record("f1", 2)
+        wait_for(lambda: first.running())
+        waiting = [made.record("f2", 2), made.record("f3")]
+        with pytest.raises(StorageUnavailable, match="too much feedback"):
+            made.record("f4").result(5)
+        storage.gate.set()
+        assert [one.result(5) for one in (first, *waiting)] == ["stored f1", "stored f2", "stored f3"]
+        assert made.record("f5", 3).result(5) == "stored f5"
+
+
+def test_one_call_larger_than_the_bound_is_taken_where_none_waits() -> None:
+    storage = Storage()
+    with journal(storage, rows=3) as (made, _):
+        assert made.record("f1", 10).result(5) == "stored f1"
+
+
+def test_closing_while_storage_says_nothing_ends_and_counts_the_loss(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    storage = Storage()
+    with journal(storage, seconds=0) as (made, lost):
+        storage.gate.clear()
+        made.log(batch("p1", "p2"))
+        assert made.close(timeout_seconds=0.1) == 2
+        assert lost == [2] and "predictions lost at stop" in caplog.text
+        storage.gate.set()

@@ -236,7 +236,7 @@ def test_which_version_answered_at_an_instant(built: Database) -> None:
 
 def _kept(database: Database, keep: int) -> list[str]:
     with database.reading() as connection:
-        gone = [one.tag for one in prunable(connection, USE_CASE, keep)]
+        gone = [one.tag for one in prunable(connection, USE_CASE, keep, at_ms=9)]
     assert gone == sorted(gone)  # oldest first
     return [tag.removeprefix("visits:") for tag in TAGS if tag not in gone]
 
@@ -268,13 +268,13 @@ def test_the_champions_parent_and_what_it_was_fine_tuned_from_are_kept(built: Da
     promote(built, "visits:tuned", 1)
     assert _kept(built, 1) == ["a", "b", "h"]
     with built.reading() as connection:
-        gone = {one.tag for one in prunable(connection, USE_CASE, 1)}
+        gone = {one.tag for one in prunable(connection, USE_CASE, 1, at_ms=9)}
     assert not {"visits:tuned", "visits:between"} & gone
 
 
 def test_versions_whose_files_are_gone_are_not_prunable_again(built: Database) -> None:
     with built.writing() as connection:
         mark_files_removed(connection, A, 5)
-        assert [one.tag for one in prunable(connection, USE_CASE, 6)] == [B]
+        assert [one.tag for one in prunable(connection, USE_CASE, 6, at_ms=9)] == [B]
         gone = version(connection, A)
         assert gone is not None and gone.files_removed_at_ms == 5
