@@ -13,9 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
+_SENDABLE = re.compile(r"[!-~]*")
+"""What a token may hold: it travels in a header."""
+_URLS = {
+    "api_url": "http://serving-api:8080",
+    "reporting_url": "https://reports.example.org",
+    "grafana_url": "https://grafana.example.org",
+    "prometheus_url": "http://prometheus:9090",
+}
+
 
 class SettingsError(ValueError):
     """One or more REBENTO_* variables are wrong; the text lists all of them."""
+
+
+DEFAULT_USE_CASE = "doctor_visits"
+CURRENT_USE_CASE = "current_use_case"
+"""Under the home: the name of the use case that `rebento init` made current."""
 
 
 class Settings(BaseModel):
@@ -27,7 +41,9 @@ class Settings(BaseModel):
     local: str = Field(
         "", description="what this machine alone needs: lock, process list; empty: REBENTO_HOME"
     )
-    database_url: str = Field("", description="SQLAlchemy URL; empty: an SQLite file under REBENTO_HOME")
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: an SQLite file under REBENTO_HOME"
+    )
     use_case: str = Field("", description="the use case; empty: the one `rebento init` made current")
     use_cases: Path = Field(Path("use_cases"), description="folder in which `rebento init` writes use cases")
     data: Path = Field(Path("data"), description="folder that relative paths in a use case start from")
@@ -60,6 +76,14 @@ class Settings(BaseModel):
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'rebento.sqlite'}"
+
+    @property
+    def current_use_case(self) -> str:
+        """The use case that is meant where none is named: REBENTO_USE_CASE, else the one that `rebento init`
+        made current, else the one that comes along."""
+        file = self.home / CURRENT_USE_CASE
+        made_current = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        return self.use_case or made_current or DEFAULT_USE_CASE
 
     @property
     def machine_home(self) -> Path:
@@ -141,9 +165,18 @@ def read_settings(
 
 
 def _wrong_places(settings: Settings) -> list[str]:
-    """What is wrong with the addresses that the pages are told, a sentence each."""
+    """What is wrong with addresses, a sentence each."""
     found = []
-    for name in ("api_url", "reporting_url"):
+    if settings.database_url.count("@") > 1:  # what follows the first would be taken for the host and shown
+        found.append(
+            "REBENTO_DATABASE_URL has more than one @: write one in the password as %40 (a / as %2F, a % as "
+            "%25), or leave the password out and set PGPASSWORD"
+        )
+    if not _SENDABLE.fullmatch(settings.grafana_token):
+        found.append(
+            "REBENTO_GRAFANA_TOKEN holds a space, a line break or a letter beyond ASCII: copy it again"
+        )
+    for name, example in _URLS.items():
         text = getattr(settings, name)
         try:
             parts = urlsplit(text)
@@ -151,7 +184,6 @@ def _wrong_places(settings: Settings) -> list[str]:
         except ValueError:
             is_url = False
         if text and not is_url:
-            example = "http://serving-api:8080" if name == "api_url" else "https://reports.example.org"
             found.append(
                 f"REBENTO_{name.upper()}={text!r}: write a whole http or https URL, such as {example}"
             )

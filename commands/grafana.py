@@ -31,10 +31,11 @@ _WATCH_SECONDS = 10.0
 def push(use_case: UseCaseOption = "") -> None:
     """Make folder, data source and dashboards, and mark what changed the model. Again changes nothing."""
     place = Installation.find(read_settings(), use_case)
-    for line in _reach(place.settings).push(place.settings.prometheus_url):
+    reached = _reach(place.settings)
+    for line in reached.push(place.settings.prometheus_url):
         out.print(line, markup=False)
     with place.database() as database:
-        out.print(f"annotations: {_annotate(place, database)} made")
+        out.print(f"annotations: {_annotate(reached, place, database)} made")
 
 
 @grafana.command()
@@ -45,10 +46,12 @@ def watch(use_case: UseCaseOption = "") -> None:
 
     place = Installation.find(read_settings(), use_case)
     said = ""
+    reached: Grafana | None = None
     with place.database() as database, until_told_to_stop("grafana") as stopping:
         while True:
             try:
-                _annotate(place, database)
+                reached = reached or _reach(place.settings)
+                _annotate(reached, place, database)
                 said = ""
             except (StorageUnavailable, Refusal) as refusal:  # it may be back at the next look
                 if str(refusal) != said:
@@ -58,13 +61,13 @@ def watch(use_case: UseCaseOption = "") -> None:
                 return
 
 
-def _annotate(place: Installation, database: Database) -> int:
+def _annotate(reached: Grafana, place: Installation, database: Database) -> int:
     from monitoring.grafana.push import Event
 
     with database.reading() as connection:
         found = loop_events(connection, place.use_case_name)
     events = [Event(one.key, one.kind, one.at_ms, one.text) for one in found]
-    return _reach(place.settings).annotate(place.use_case_name, events)
+    return reached.annotate(place.use_case_name, events)
 
 
 def _reach(settings: Settings) -> Grafana:

@@ -10,6 +10,7 @@ import typer
 
 from commands.options import UseCaseOption
 from installation import Installation
+from loop.refusals import Refusal
 from settings import read_settings
 from storage.database import Database
 from terminal import bars, out
@@ -23,6 +24,9 @@ def backup(file: BackupFile, use_case: UseCaseOption = "") -> None:
 
     place = Installation.find(read_settings(), use_case)
     settings = place.settings
+    here = settings.database.removeprefix("sqlite:///")
+    if here != settings.database and not Path(here).is_file():  # opening it would make it
+        raise Refusal(f"there is nothing to back up: {here} is not there; set REBENTO_HOME to where it is")
     with place.database() as database, bars() as progress:
         kept = back_up(database, settings.home, settings.use_cases, file, progress.stage)
     size = f"{kept.size_bytes / 1e6:,.1f} MB"
@@ -49,4 +53,6 @@ def restore(file: BackupFile) -> None:
         f"as of {made:%Y-%m-%d %H:%M:%S} UTC.",
         markup=False,
     )
+    for path in restored.left:
+        out.print(f"Left as it is: {path}, which differs from the one in the backup.", markup=False)
     out.print("Next: rebento up")

@@ -10,8 +10,9 @@ from pathlib import Path
 from diagnosis import machine, source, stored
 from diagnosis.finding import Finding
 from loop.clock import now_ms
+from loop.places import UNFINISHED_RESTORE
 from loop.refusals import StorageUnavailable
-from storage.condition import revision
+from storage.condition import REVISIONS, is_damage, missing_tables, revision
 from storage.database import Database
 from storage.processes import supervisors
 from use_cases.use_case import UseCase
@@ -47,18 +48,27 @@ def findings(place: Place) -> Iterator[Finding]:
     yield from machine.libraries()
     yield from machine.disk(place.home)
     yield from machine.memory()
+    if (place.home / UNFINISHED_RESTORE).exists():
+        said = f"{place.home} holds half of an installation: a restore is going on or was broken off"
+        yield Finding("restore", "failing", said, "do `rebento restore FILE` again")
     yield from source.use_case(place.read_use_case, place.data)
     supervisor: int | None = None
     try:
         database = place.open_database()
     except StorageUnavailable as refusal:
-        yield Finding("database", "failing", str(refusal), "mend that first: nothing is stored without it")
+        advice = "mend that first: nothing is stored without it"
+        if is_damage(refusal):
+            advice = stored.FROM_A_BACKUP
+        yield Finding("database", "failing", str(refusal), advice)
     else:
         if database is None:
             yield Finding("database", "look", "there is none yet", "`rebento up` makes it")
         else:
             try:
                 supervisor = yield from _stored(place, database)
+            except StorageUnavailable as refusal:
+                said = f"the rest could not be read: {refusal}"
+                yield Finding("stored", "failing", said, "mend the database first")
             finally:
                 database.close()
     for port in place.ports:
@@ -69,8 +79,9 @@ def _stored(place: Place, database: Database) -> Generator[Finding, None, int | 
     yield from stored.tables(database)
     at_ms = now_ms()
     with database.reading() as connection:
-        if revision(connection) is None:
-            return None
+        at = revision(connection)
+        if at is None or at in REVISIONS[:-1] or missing_tables(connection):
+            return None  # columns that the rest asks for are not there yet
         yield from stored.clock(connection, place.use_case, at_ms)
         yield from stored.bentos(connection, place.use_case, place.home)
         yield from stored.processes(connection, place.use_case, at_ms)

@@ -8,11 +8,12 @@ import platform
 import shutil
 import socket
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from diagnosis.finding import Finding
 
@@ -21,16 +22,28 @@ LEAST_FREE_BYTES = 500_000_000
 _FEW_FREE_BYTES = 5_000_000_000
 #: A training of the embedded use case peaks below this.
 _LITTLE_MEMORY_BYTES = 1_000_000_000
-_EXTRAS_OF_SERVING = ("", "cli", "training", "web")
+_ALWAYS = ("", "cli")
+#: What is there where this one library is: a host that serves needs none of them.
+_PARTS = {
+    "training": "skl2onnx",
+    "web": "itsdangerous",
+    "reporting": "evidently",
+    "grafana": "grafana-client",
+}
 
 
 def libraries(distribution: str = "rebento") -> Iterator[Finding]:
     """Whether what is installed is what Rebento was made for."""
     wrong = []
+    absent = [part for part, library in _PARTS.items() if not _is_installed(library)]
+    wanted_extras = [*_ALWAYS, *(part for part in _PARTS if part not in absent)]
+    python = metadata(distribution)["Requires-Python"] or ""
+    if not SpecifierSet(python).contains(platform.python_version(), prereleases=True):
+        wrong.append(f"Python {platform.python_version()} is not {python}")
     for line in requires(distribution) or []:
         wanted = Requirement(line)
         if wanted.marker is not None and not any(
-            wanted.marker.evaluate({"extra": extra}) for extra in _EXTRAS_OF_SERVING
+            wanted.marker.evaluate({"extra": extra}) for extra in wanted_extras
         ):
             continue
         try:
@@ -41,12 +54,22 @@ def libraries(distribution: str = "rebento") -> Iterator[Finding]:
         if not wanted.specifier.contains(there, prereleases=True):
             wrong.append(f"{wanted.name} {there} is not {wanted.specifier}")
     if wrong:
-        advice = "make the environment anew from the lock file: `make clean`, then `make run`"
+        advice = (
+            "make the environment anew from the lock file: `make clean`, then `make run`; in a container "
+            "build the image anew"
+        )
         yield Finding("libraries", "failing", "; ".join(wrong), advice)
     else:
-        yield Finding(
-            "libraries", "well", f"Rebento {version(distribution)} on Python {platform.python_version()}"
-        )
+        said = f"Rebento {version(distribution)} on Python {platform.python_version()}"
+        yield Finding("libraries", "well", f"{said}, without {', '.join(absent)}" if absent else said)
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def disk(home: Path) -> Iterator[Finding]:
@@ -86,7 +109,14 @@ def port(host: str, number: int, what: str, variable: str, supervisor: int | Non
     `supervisor`: the process id of the one that says it runs here; None: none does.
     """
     subject = f"port {number}"
-    if not _is_taken(host, number):
+    wrong = _binding(host, number)
+    if wrong == errno.EACCES:
+        advice = f"set {variable} to a port from 1024 on"
+        return Finding(subject, "failing", f"this user may not listen on it for {what}", advice)
+    if wrong not in (0, errno.EADDRINUSE):
+        advice = "set REBENTO_HOST to an address of this machine"
+        return Finding(subject, "failing", f"{host} is no address of this machine", advice)
+    if wrong == 0:
         if supervisor is None:
             return Finding(subject, "well", f"free for {what}")
         advice = "look at what `rebento up` prints: it is started again by itself"
@@ -99,15 +129,18 @@ def port(host: str, number: int, what: str, variable: str, supervisor: int | Non
     return Finding(subject, "failing", f"{named} listens where {what} should", advice)
 
 
-def _is_taken(host: str, number: int) -> bool:
+def _binding(host: str, number: int) -> int:
+    """The system's error number for listening there; 0: it may be done, -1: the address is unknown."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, number))
+        except socket.gaierror:
+            return -1
         except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+            return error.errno or -1
+    return 0
 
 
 def _holders(number: int) -> set[int]:

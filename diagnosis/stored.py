@@ -12,7 +12,15 @@ from loop.places import bento_code, model_folder
 from loop.refusals import BrokenPackage, StorageUnavailable
 from runner.package import Package
 from storage.automation import automation
-from storage.condition import REVISIONS, damage, newest_ms, revision, server_ms
+from storage.condition import (
+    REVISIONS,
+    damage,
+    missing_tables,
+    newest_ms,
+    revision,
+    rights_withheld,
+    server_ms,
+)
 from storage.database import Database
 from storage.processes import alive, supervisors
 from storage.runs import runs
@@ -21,6 +29,10 @@ from storage.versions import Version, champion, versions
 #: Clocks of two machines may be so far apart.
 _APART_MS = 2_000
 _PROCESSES = ("supervisor", "trainer")
+FROM_A_BACKUP = (
+    "stop Rebento, move REBENTO_HOME away (name an empty database, where REBENTO_DATABASE_URL is set), then "
+    "`rebento restore FILE`"
+)
 
 
 def tables(database: Database) -> Iterator[Finding]:
@@ -29,24 +41,31 @@ def tables(database: Database) -> Iterator[Finding]:
     try:
         with database.reading() as connection:
             found, wrong = revision(connection), damage(connection)
+            withheld, missing = rights_withheld(connection), missing_tables(connection)
         with database.writing():
             pass
     except StorageUnavailable as refusal:
-        yield Finding(
-            subject, "failing", str(refusal), "mend that; answers go on meanwhile and wait in memory"
+        advice = (
+            "look for another process that writes without an end, and at the disk; answers go on meanwhile "
+            "and wait in memory"
         )
+        yield Finding(subject, "failing", str(refusal), advice)
         return
     if wrong is not None:
-        advice = "stop Rebento and put a backup in its place: `rebento restore FILE`"
-        yield Finding(subject, "failing", f"the file is damaged: {wrong}", advice)
+        yield Finding(subject, "failing", f"the file is damaged: {wrong}", FROM_A_BACKUP)
+    elif withheld is not None and found != REVISIONS[-1]:
+        yield Finding(subject, "failing", withheld, "`rebento up` makes the tables then")
     elif found is None:
         yield Finding(subject, "look", "it has no tables yet", "`rebento up` makes them")
     elif found not in REVISIONS:
         advice = "update this code, or go on: migrations only add"
         yield Finding(subject, "look", f"newer code has migrated it to revision {found}", advice)
     elif found != REVISIONS[-1]:
-        advice = "`rebento up` migrates it at its start"
+        advice = "`rebento up` migrates it at its start; the rest of what is stored can be looked at then"
         yield Finding(subject, "look", f"at revision {found}, this code knows {REVISIONS[-1]}", advice)
+    elif missing:
+        said = f"tables are gone: {', '.join(missing)}"
+        yield Finding(subject, "failing", said, FROM_A_BACKUP)
     else:
         yield Finding(subject, "well", f"read and written, at revision {found}")
 
@@ -79,15 +98,20 @@ def bentos(connection: Connection, use_case: str, home: Path) -> Iterator[Findin
     gone = [one.tag for one in kept if one != holder and not bento_code(home, one.tag).is_dir()]
     if gone:
         said = f"the files of {', '.join(gone)} are gone"
-        yield Finding(
-            "store", "look", said, "it cannot be promoted any more; `rebento restore FILE` brings it back"
-        )
+        advice = f"it cannot be promoted any more; {_unpacked(home)}"
+        yield Finding("store", "look", said, advice)
     else:
         yield Finding("store", "well", f"{len(kept)} versions with their files")
 
 
+def _unpacked(home: Path) -> str:
+    return f"its files lie in a backup: tar xf FILE --strip-components=1 -C {home} home/bentoml"
+
+
 def _champion(holder: Version, home: Path) -> Finding:
-    advice = "`rebento rollback` takes the version before it, `rebento promote TAG` another"
+    advice = "`rebento rollback` takes the version before it, `rebento promote TAG` another; or " + _unpacked(
+        home
+    )
     if not bento_code(home, holder.tag).is_dir():
         return Finding("champion", "failing", f"the code of {holder.tag} is gone from the store", advice)
     try:

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
-from files.whole import whole_file
+from files.sums import Summing
+from files.whole import refusing_a_full_disk, whole_file
 from loop.clock import now_ms
-from loop.places import bento_code, model_folder
+from loop.places import UNFINISHED_RESTORE, bento_code, model_folder
 from loop.refusals import Refusal
 from storage.condition import revision
 from storage.database import Database
-from storage.dump import TABLES, last_numbers, table_rows
+from storage.dump import TABLES, is_empty, last_numbers, table_rows
 from storage.versions import kept_versions
 
 CONTENTS, TABLE_FOLDER, HOME_FOLDER, USE_CASE_FOLDER = "backup.json", "tables", "home", "use_cases"
-FORMAT = 1
+FORMAT = 2
+"""1: without checksums."""
 #: Of the processes that run now, or made again by whoever needs it.
-_NOT_KEPT = frozenset({"supervisor.lock", "supervisor.json", "tmp"})
+_NOT_KEPT = frozenset({"supervisor.lock", "supervisor.json", "tmp", "__pycache__", UNFINISHED_RESTORE})
+_SQLITE = b"SQLite format 3\x00"
 
 
 class Contents(BaseModel):
@@ -63,16 +69,25 @@ def back_up(
     """Writes `path`, a tar archive, whole or not at all, readable by its owner alone.
 
     The tables are those of one instant; the files are read after it, so that all that the tables name is
-    there. Raises StorageUnavailable, and Refusal where `path` cannot be, or where a version's files were
+    there. Of `use_cases` each folder with a use case is kept. Raises StorageUnavailable, and Refusal where
+    `path` cannot be, where the disk is full, where there is nothing to keep, or where a version's files were
     pruned in between.
     """
     if path.absolute().is_relative_to(home.absolute()):
         raise Refusal(f"{path} lies in {home}, which it is a backup of; name a file elsewhere")
-    # Beside the target: the system's own folder for such files may be small, or memory.
-    with whole_file(path) as file, tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as scratch:
+    with (
+        refusing_a_full_disk(path.parent, "do it again, or name a file on another disk"),
+        whole_file(path) as file,
+        ExitStack() as scratch,
+    ):
         os.fchmod(file.fileno(), 0o600)
         with database.reading() as connection:
-            contents = _dump(connection, Path(scratch), advanced)
+            # Beside the target: the system's own folder for such files may be small, or memory. Without a
+            # name: where this process is killed, nobody's rows stay behind.
+            dumps = {
+                table.name: scratch.enter_context(tempfile.TemporaryFile(dir=path.parent)) for table in TABLES
+            }
+            contents = _dump(connection, dumps, advanced)
             wanted = {
                 place
                 for one in kept_versions(connection)
@@ -80,14 +95,7 @@ def back_up(
                 if place.is_dir()  # what was lost before, `rebento doctor` tells
             }
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            _add_bytes(archive, CONTENTS, contents.model_dump_json().encode(), scratch)
-            for table in TABLES:
-                archive.add(Path(scratch) / table.name, f"{TABLE_FOLDER}/{table.name}.jsonl")
-            advanced("files")
-            kept = [
-                *_add_folder(archive, home, HOME_FOLDER),
-                *_add_folder(archive, use_cases, USE_CASE_FOLDER),
-            ]
+            kept = _archived(Summing(archive), contents, dumps, home, use_cases, advanced)
         lost = sorted(str(place) for place in wanted if not any(one.is_relative_to(place) for one in kept))
         if lost:
             raise Refusal(
@@ -97,19 +105,45 @@ def back_up(
     return Backup(path, sum(contents.rows.values()), len(kept), size)
 
 
-def _dump(connection: Connection, scratch: Path, advanced: Callable[[str], None]) -> Contents:
+def _archived(
+    archive: Summing,
+    contents: Contents,
+    dumps: dict[str, IO[bytes]],
+    home: Path,
+    use_cases: Path,
+    advanced: Callable[[str], None],
+) -> list[Path]:
+    """Writes all members; the files among them."""
+    said = contents.model_dump_json().encode()
+    archive.add(CONTENTS, BytesIO(said), len(said))
+    for name, dump in dumps.items():
+        size = dump.tell()
+        dump.seek(0)
+        archive.add(f"{TABLE_FOLDER}/{name}.jsonl", dump, size)
+    advanced("files")
+    kept = list(_add_folder(archive, home, HOME_FOLDER))
+    for case in sorted(use_cases.glob("*/use_case.yaml")):
+        kept += _add_folder(archive, case.parent, f"{USE_CASE_FOLDER}/{case.parent.name}")
+    archive.close()
+    return kept
+
+
+def _dump(connection: Connection, dumps: dict[str, IO[bytes]], advanced: Callable[[str], None]) -> Contents:
     at = revision(connection)
-    if at is None:
-        raise Refusal("there is nothing to back up yet: the database has no tables")
+    if at is None or is_empty(connection):
+        raise Refusal(
+            "there is nothing to back up: the database holds no row; see that REBENTO_HOME and "
+            "REBENTO_DATABASE_URL name the installation that you mean"
+        )
     rows: dict[str, int] = {}
     for table in TABLES:
         advanced(table.name)
-        with (scratch / table.name).open("wb") as file:
-            _write_line(file, [column.name for column in table.columns])
-            rows[table.name] = 0
-            for row in table_rows(connection, table):
-                _write_line(file, [_plain(value) for value in row])
-                rows[table.name] += 1
+        file = dumps[table.name]
+        _write_line(file, [column.name for column in table.columns])
+        rows[table.name] = 0
+        for row in table_rows(connection, table):
+            _write_line(file, [_plain(value) for value in row])
+            rows[table.name] += 1
     return Contents(
         format=FORMAT,
         made_at_ms=now_ms(),
@@ -120,7 +154,7 @@ def _dump(connection: Connection, scratch: Path, advanced: Callable[[str], None]
     )
 
 
-def _write_line(file: BinaryIO, values: list[Any]) -> None:
+def _write_line(file: IO[bytes], values: list[Any]) -> None:
     file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
 
 
@@ -129,24 +163,17 @@ def _plain(value: Any) -> Any:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
-def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes, scratch: str) -> None:
-    path = Path(scratch) / "contents"
-    path.write_bytes(content)
-    archive.add(path, name)
-
-
-def _add_folder(archive: tarfile.TarFile, folder: Path, name: str) -> Iterator[Path]:
+def _add_folder(archive: Summing, folder: Path, name: str) -> Iterator[Path]:
     """Adds every regular file below; the paths of those that were added."""
     for path in _below(folder):
         relative = path.relative_to(folder)
-        if relative.parts[0] in _NOT_KEPT or _is_database(relative):
+        if not _NOT_KEPT.isdisjoint((relative.parts[0], path.parent.name)):
             continue
         try:
             with path.open("rb") as file:
-                member = archive.gettarinfo(arcname=f"{name}/{relative.as_posix()}", fileobj=file)
-                member.uid = member.gid = 0
-                member.uname = member.gname = ""
-                archive.addfile(member, file)
+                if len(relative.parts) == 1 and _is_database(path, file):
+                    continue
+                archive.add_file(f"{name}/{relative.as_posix()}", file)
         except FileNotFoundError:  # pruned since it was listed; whether it is missed is looked at in the end
             continue
         yield path
@@ -164,6 +191,8 @@ def _below(folder: Path) -> Iterator[Path]:
                 continue
 
 
-def _is_database(relative: Path) -> bool:
+def _is_database(path: Path, file: IO[bytes]) -> bool:
     """Its rows are kept as rows: the file may be in the middle of a write."""
-    return len(relative.parts) == 1 and relative.name.startswith("rebento.sqlite")
+    first = file.read(len(_SQLITE))
+    file.seek(0)
+    return first == _SQLITE or re.search(r"sqlite\S*-(wal|shm|journal)$", path.name) is not None

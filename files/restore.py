@@ -13,17 +13,21 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from files.backup import CONTENTS, FORMAT, HOME_FOLDER, TABLE_FOLDER, USE_CASE_FOLDER, Contents
+from files.sums import Changed, check
+from files.whole import refusing_a_full_disk, whole_file
+from loop.places import UNFINISHED_RESTORE
 from loop.refusals import Refusal
 from storage.condition import REVISIONS, revision
 from storage.database import Database
 from storage.dump import TABLES, fill, finish, is_empty, prepare
 
-#: Lies in a home while it is being restored: what a broken attempt left may be written over.
-_UNFINISHED = ".restoring"
 #: What may lie in a home that holds nothing yet.
-_HARMLESS = frozenset({_UNFINISHED, "supervisor.lock", "lost+found"})
+_HARMLESS = frozenset({UNFINISHED_RESTORE, "supervisor.lock", "lost+found"})
+#: The first that ends with checksums.
+_SUMMED = 2
 
 
 class NoBackup(Refusal):
@@ -37,6 +41,8 @@ class Restored:
     made_at_ms: int
     rows: int
     files: int
+    left: tuple[Path, ...]
+    """Files of use cases that lay there already, with other content, and were left as they were."""
 
 
 def restore(
@@ -48,33 +54,51 @@ def restore(
 ) -> Restored:
     """Brings back what `files.backup.back_up` kept. The files come first, the tables in one transaction last.
 
-    Raises NoBackup, and Refusal where home or database hold something already: nothing is written over.
+    Raises NoBackup, and Refusal where home or database hold something already, or the disk is full: nothing
+    is written over. The archive is read through and compared with its checksums before anything is written.
     An attempt that was broken off may be made again.
     """
+    again = f"restore again: what {home} holds so far is written over"
     try:
-        with tarfile.open(path) as archive:
+        with _opened(path) as archive, refusing_a_full_disk(home, again):
             contents = _contents(archive)
             _refuse_full(home)
+            if contents.format >= _SUMMED:
+                advanced("checksums")
+                check(archive)
             home.mkdir(parents=True, exist_ok=True)
-            (home / _UNFINISHED).touch()
+            mark = home / UNFINISHED_RESTORE
+            is_again = mark.exists()
+            mark.touch()
             database = open_database()
             try:
                 with database.reading() as connection:
                     there = revision(connection)
                     if there not in (None, contents.revision) or not is_empty(connection):
+                        if not is_again:
+                            mark.unlink()  # nothing was begun
                         raise Refusal(
                             "the database is not empty: name an empty one by REBENTO_DATABASE_URL; nothing "
                             "of it was changed"
                         )
                 advanced("files")
-                files = _extract(archive, {HOME_FOLDER: home, USE_CASE_FOLDER: use_cases})
+                files, left = _extract(archive, home, use_cases)
                 rows = _fill(database, archive, contents, advanced)
             finally:
                 database.close()
-    except (tarfile.TarError, EOFError, KeyError, orjson.JSONDecodeError) as error:
+    except (tarfile.TarError, EOFError, KeyError, orjson.JSONDecodeError, Changed) as error:
         raise NoBackup(f"{path} is no whole backup ({error}); take another") from error
-    (home / _UNFINISHED).unlink()
-    return Restored(contents.made_at_ms, rows, files)
+    except (IntegrityError, DataError) as error:
+        raise NoBackup(f"{path} holds rows that do not fit together; take another") from error
+    mark.unlink()
+    return Restored(contents.made_at_ms, rows, files, tuple(left))
+
+
+def _opened(path: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(path)
+    except tarfile.ReadError as error:  # its text has a line for each kind of compression
+        raise NoBackup(f"{path} is no archive; `rebento backup FILE` makes one") from error
 
 
 def _contents(archive: tarfile.TarFile) -> Contents:
@@ -88,7 +112,7 @@ def _contents(archive: tarfile.TarFile) -> Contents:
         raise NoBackup(
             f"{archive.name!s} does not say what it holds: {error.error_count()} mistakes"
         ) from error
-    if contents.format != FORMAT or contents.revision not in REVISIONS:
+    if contents.format > FORMAT or contents.revision not in REVISIONS:
         raise NoBackup(
             f"{archive.name!s} was made by Rebento {contents.rebento} (tables {contents.revision}), which is "
             "newer than this one: update, then restore"
@@ -97,7 +121,7 @@ def _contents(archive: tarfile.TarFile) -> Contents:
 
 
 def _refuse_full(home: Path) -> None:
-    if not home.is_dir() or (home / _UNFINISHED).exists():
+    if not home.is_dir() or (home / UNFINISHED_RESTORE).exists():
         return
     there = sorted(one.name for one in home.iterdir() if one.name not in _HARMLESS)
     if there:
@@ -107,8 +131,10 @@ def _refuse_full(home: Path) -> None:
         )
 
 
-def _extract(archive: tarfile.TarFile, folders: dict[str, Path]) -> int:
-    written = 0
+def _extract(archive: tarfile.TarFile, home: Path, use_cases: Path) -> tuple[int, list[Path]]:
+    """How many files were written, and those of use cases that were not: another lies there."""
+    folders = {HOME_FOLDER: home, USE_CASE_FOLDER: use_cases}
+    written, left = 0, []
     for member in archive:
         name = PurePosixPath(member.name)
         target = folders.get(name.parts[0])
@@ -117,14 +143,19 @@ def _extract(archive: tarfile.TarFile, folders: dict[str, Path]) -> int:
         if ".." in name.parts:
             raise NoBackup(f"the backup names a file outside of the installation: {name}")
         place = target.joinpath(*name.parts[1:])
-        place.parent.mkdir(parents=True, exist_ok=True)
         source = archive.extractfile(member)
         assert source is not None  # a regular file has content
-        with source, place.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
+        with source:
+            if target is use_cases and place.exists():
+                if place.read_bytes() != source.read():
+                    left.append(place)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(place) as file:
+                shutil.copyfileobj(source, file, 1 << 20)
         os.utime(place, (member.mtime, member.mtime))
         written += 1
-    return written
+    return written, left
 
 
 def _fill(

@@ -106,7 +106,9 @@ LABEL_COVERAGE = _state(
     "label_coverage", "Share of the last seven days' predictions that have a label, 0 to 1."
 )
 LAST_PREDICTION = _state("last_prediction_timestamp_seconds", "When the newest stored prediction was given.")
-LAST_LABEL = _state("last_label_timestamp_seconds", "When anything about labels last changed.")
+LAST_LABEL = _state(
+    "last_label_timestamp_seconds", "When anything about labels last changed; absent before the first label."
+)
 QUARANTINED = _state("quarantined_rows", "True answers that are set aside and wait for a person.")
 PAUSED = _state("automation_paused", "1 while nothing trains by itself.")
 SUSPENDED = _state("promotion_suspended", "1 while nothing is promoted by itself, after a rollback.")

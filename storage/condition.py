@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+import sqlite3
 
+from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from loop.refusals import StorageUnavailable
 from storage import schema
 from storage.migration import revision as revision
+from storage.migration import rights_withheld as rights_withheld
 from storage.schema import REVISIONS as REVISIONS
 
 #: A larger SQLite file would take minutes to read through.
@@ -22,6 +27,19 @@ def damage(connection: Connection) -> str | None:
         return None
     found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
     return None if found == "ok" else found
+
+
+def is_damage(refusal: StorageUnavailable) -> bool:
+    """Whether a database could not be used because its SQLite file is no whole database."""
+    cause = refusal.__cause__
+    original = cause.orig if isinstance(cause, DBAPIError) else cause
+    code = getattr(original, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def missing_tables(connection: Connection) -> list[str]:
+    """Names of the tables of the last revision that are not there."""
+    return sorted(schema.metadata.tables.keys() - set(inspect(connection).get_table_names()))
 
 
 def server_ms(connection: Connection) -> int | None:

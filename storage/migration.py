@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, inspect
 
+from loop.refusals import StorageUnavailable
 from storage.schema import REVISIONS
 
 log = logging.getLogger("rebento.storage")
@@ -30,10 +31,28 @@ def migrate(database: _Opened) -> None:
     with database.writing() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        withheld = rights_withheld(connection)
+        if withheld is not None:
+            raise StorageUnavailable(withheld)
         # Another process may have migrated while this one waited.
         if _is_behind(connection):
             upgrade(connection, "head")
             log.info("database migrated revision=%s", REVISIONS[-1])
+
+
+def rights_withheld(connection: Connection) -> str | None:
+    """Why the database's user could not make or change tables, with what to do; None: it could."""
+    if connection.dialect.name != "postgresql":
+        return None
+    wanted = "SELECT current_user, current_database(), current_schema()"
+    user, name, schema = connection.exec_driver_sql(wanted).one()
+    asked = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+    if schema is not None and connection.exec_driver_sql(asked).scalar():
+        return None
+    return (
+        f"the database user {user} may not make tables in the database {name}: let its owner say "
+        f'GRANT CREATE, USAGE ON SCHEMA {schema or "public"} TO "{user}", or name another user'
+    )
 
 
 def _is_behind(connection: Connection) -> bool:

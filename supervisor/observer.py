@@ -119,7 +119,8 @@ def _loop_samples(state: LoopState) -> dict[Metric, Samples]:
         metrics.IN_FORCE_SINCE: _seconds(state.champion_since_ms),
         metrics.STAGED: single(state.staged),
         metrics.PRODUCTION_ROWS: single(state.production_rows),
-        metrics.LAST_LABEL: _seconds(state.labels_changed_at_ms or None),
+        # A training moves the instant of labels that there never were.
+        metrics.LAST_LABEL: _seconds(state.labels_changed_at_ms if state.production_rows else None),
         metrics.QUARANTINED: single(state.quarantined),
         metrics.PAUSED: flag(state.automation.is_paused),
         metrics.SUSPENDED: flag(state.automation.promotion_is_suspended),

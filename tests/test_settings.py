@@ -60,11 +60,21 @@ def test_a_relative_sqlite_file_is_the_same_one_for_every_process() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["serving-api:8080", "//serving-api", "ftp://a", "http://", "http://a:x"])
-@pytest.mark.parametrize("name", ["REBENTO_API_URL", "REBENTO_REPORTING_URL"])
+@pytest.mark.parametrize(
+    "name", ["REBENTO_API_URL", "REBENTO_REPORTING_URL", "REBENTO_GRAFANA_URL", "REBENTO_PROMETHEUS_URL"]
+)
 def test_an_address_that_is_no_http_url_is_refused_with_an_example(name: str, wrong: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}=.*write a whole http or https URL, such as http"):
         read_settings({name: wrong})
     assert getattr(read_settings({name: "https://a.example/x"}), name.removeprefix("REBENTO_").lower())
+
+
+def test_a_token_that_no_header_can_carry_is_refused_and_not_told() -> None:
+    for wrong in ("secret\nglsa", "secret glsa", "secreté"):
+        with pytest.raises(SettingsError, match="REBENTO_GRAFANA_TOKEN") as refused:
+            read_settings({"REBENTO_GRAFANA_TOKEN": wrong})
+        assert "secret" not in str(refused.value)
+    assert read_settings({"REBENTO_GRAFANA_TOKEN": " glsa_a-B.9\n"}).grafana_token == "glsa_a-B.9"
 
 
 def test_allowed_hosts_are_names_alone() -> None:
@@ -75,5 +85,13 @@ def test_allowed_hosts_are_names_alone() -> None:
             read_settings({"REBENTO_ALLOWED_HOSTS": f"fine,{wrong}"})
 
 
-def test_a_token_is_never_shown() -> None:
+def test_a_token_and_a_password_are_never_shown() -> None:
     assert "secret" not in repr(read_settings({"REBENTO_API_TOKEN": "secret"}))
+    url = "postgresql+psycopg://rebento:secret@127.0.0.1/rebento"
+    assert "secret" not in repr(read_settings({"REBENTO_DATABASE_URL": url}))
+
+
+def test_a_password_that_would_be_taken_for_the_host_is_refused_and_not_told() -> None:
+    with pytest.raises(SettingsError, match="%40") as refused:
+        read_settings({"REBENTO_DATABASE_URL": "postgresql+psycopg://rebento:p@secret/9@127.0.0.1/rebento"})
+    assert "secret" not in str(refused.value)

@@ -45,8 +45,9 @@ class Triggers:
     home: Path
     database: Database
     _looked_at_ms: int = 0
-    _looked_at: tuple[int, int, str] = (0, 0, "")
-    """Labelled rows, when labels had last changed, and the champion, at the last look at quality."""
+    _looked_at: tuple[int, int, str, bool] = (0, 0, "", False)
+    """Labelled rows, when labels had last changed, the champion, and whether automation was paused, at the
+    last look at quality."""
 
     def look(self, read_use_case: Callable[[], UseCase], at_ms: int) -> None:
         """One look, a few seconds after the last at the earliest. Raises StorageUnavailable."""
@@ -58,14 +59,22 @@ class Triggers:
             rows = production_rows(connection, self.name)
             changed_at_ms = last_known_at_ms(connection, self.name)
             is_paused = automation(connection, self.name).is_paused
-        if holder is None or is_paused:
+        if holder is None:
             return
         use_case = read_use_case()
-        seen = (rows, changed_at_ms, holder.tag)  # a correction changes no count, a late clock no instant
+        seen = (
+            rows,
+            changed_at_ms,
+            holder.tag,
+            is_paused,
+        )  # a correction changes no count, a late clock no instant
         if seen != self._looked_at:
-            self.hold_back_suspects(use_case, at_ms)
-            self._look_at_quality(use_case, holder, rows, at_ms)
+            if not is_paused:
+                self.hold_back_suspects(use_case, at_ms)
+            self._look_at_quality(use_case, holder, rows, at_ms, is_paused)
             self._looked_at = seen
+        if is_paused:  # who paused it still wants to be told of quality; it leads to nothing
+            return
         with self.database.writing() as connection:
             self._take_turn(connection)
             _act_on_decisions(connection, self.name, use_case.policy.feedbacks_per_training, at_ms)
@@ -86,13 +95,18 @@ class Triggers:
         if holder is not None:
             look_for_suspects(self.database, use_case, holder, at_ms)
 
-    def _look_at_quality(self, use_case: UseCase, holder: Version, rows: int, at_ms: int) -> None:
+    def _look_at_quality(
+        self, use_case: UseCase, holder: Version, rows: int, at_ms: int, is_paused: bool
+    ) -> None:
         """Enters what has changed. RETRAIN asks once, and again after k more labelled rows."""
         found = realised_quality(self.database, self.home, use_case, holder)
         k = use_case.policy.feedbacks_per_training
         with self.database.writing() as connection:
             self._take_turn(connection)
-            for rank, earlier in enumerate(decisions(connection, self.name, kind="quality")):
+            known = decisions(connection, self.name, kind="quality")
+            # What was decided in a pause has asked for nothing.
+            known = tuple(one for one in known if is_paused or not one.was_paused)
+            for rank, earlier in enumerate(known):
                 then = json.loads(earlier.numbers_json)
                 if then.get("champion") != holder.tag or rows - then.get("production_rows", 0) >= k:
                     break

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.shapes import Dashboard, Panel, Query, number
+from monitoring.grafana.shapes import Dashboard, Panel, Query, flag, number
 
 DRIFT = Dashboard(
     "rebento-drift",
     "Rebento: Drift",
     "What is asked now against what the champion learned from, by the last report.",
     (
-        number("Drift share", "Drifted columns of all.", "drift_share", "percentunit"),
-        number("Acts from", "The policy's share.", "drift_share_threshold", "percentunit"),
-        number("Target drift", "Distance of the target's distributions, 0 to 1.", "target_drift"),
+        number(
+            "Drift share",
+            "Drifted columns of all.",
+            "max(drift_share)",
+            "percentunit",
+            alert="RebentoDrift",
+        ),
+        number("Acts from", "The policy's share.", "max(drift_share_threshold)", "percentunit"),
+        number("Target drift", "Distance of the target's distributions, 0 to 1.", "max(target_drift)"),
         number(
             "Last report",
             "When it ended.",
-            "last_report_timestamp_seconds * 1000",
+            "max(last_report_timestamp_seconds) * 1000",
             "dateTimeFromNow",
         ),
-        number("Took", "Seconds of the last report.", "report_last_seconds", "s"),
-        number("Failed in a row", "Reports since the last good one.", "reports_failed_in_a_row"),
+        number("Took", "Seconds of the last report.", "max(report_last_seconds)", "s"),
+        number(
+            "Failed in a row",
+            "Reports since the last good one.",
+            "max(reports_failed_in_a_row)",
+            steps=((1, "orange"), (2, "red")),
+            alert="RebentoReportsFail",
+        ),
         Panel(
             "Drift share",
             "The policy acts where it reaches the threshold.",
-            (Query("drift_share", "drift share"), Query("drift_share_threshold", "threshold")),
+            (
+                Query("max(drift_share)", "drift share"),
+                Query("max(drift_share_threshold)", "threshold"),
+            ),
             unit="percentunit",
             span=12,
             maximum=1,
@@ -31,14 +46,14 @@ DRIFT = Dashboard(
         Panel(
             "Columns that lie farthest away",
             "Distance from the reference, 0 to 1.",
-            (Query('topk(10, column_drift{group="input"})', "{{column}}"),),
+            (Query('topk(10, max by (column) (column_drift{group="input"}))', "{{column}}"),),
             span=12,
             maximum=1,
         ),
         Panel(
             "Dimensions of the embedding",
             "Distance from the reference, 0 to 1.",
-            (Query('topk(10, column_drift{group="embedding"})', "{{column}}"),),
+            (Query('topk(10, max by (column) (column_drift{group="embedding"}))', "{{column}}"),),
             maximum=1,
         ),
         Panel(
@@ -49,9 +64,13 @@ DRIFT = Dashboard(
         Panel(
             "Reports",
             "How many ended, by state.",
-            (Query("reports_total", "{{state}}"), Query("reports_waiting", "waiting")),
+            (
+                Query("max by (state) (reports_total)", "{{state}}"),
+                Query("max(reports_waiting)", "waiting"),
+            ),
         ),
     ),
+    hours=168,
 )
 
 LOOP = Dashboard(
@@ -62,44 +81,60 @@ LOOP = Dashboard(
         number(
             "In force since",
             "When the champion was put in Production.",
-            "bento_in_force_since_timestamp_seconds * 1000",
+            "max(bento_in_force_since_timestamp_seconds) * 1000",
             "dateTimeFromNow",
         ),
-        number("Paused", "1: nothing trains by itself.", "automation_paused"),
-        number(
-            "Promotion suspended", "1: after a rollback, until a person resumes it.", "promotion_suspended"
+        flag("Paused", "Nothing trains by itself.", "max(automation_paused)", alert="RebentoPaused"),
+        flag(
+            "Promotion suspended",
+            "After a rollback, until a person resumes it.",
+            "max(promotion_suspended)",
+            alert="RebentoRolledBack",
         ),
-        number("Training now", "1: a run is at work.", "training_run_active"),
-        number("Runs waiting", "Asked for, not begun.", "training_runs_waiting"),
-        number("Staged", "Proven versions that wait for a person.", "bentos_staged"),
+        number("Training now", "1: a run is at work.", "max(training_run_active)"),
+        number("Runs waiting", "Asked for, not begun.", "max(training_runs_waiting)"),
+        number(
+            "Staged",
+            "Proven versions that wait for a person.",
+            "max(bentos_staged)",
+            steps=((1, "orange"),),
+            alert="RebentoStaged",
+        ),
         Panel(
             "Training runs",
             "How many ended, by state.",
-            (Query("training_runs_total", "{{state}}"),),
+            (Query("max by (state) (training_runs_total)", "{{state}}"),),
         ),
-        Panel("Verdicts", "What the judge said.", (Query("verdicts_total", "{{decision}}"),)),
+        Panel(
+            "Verdicts",
+            "What the judge said.",
+            (Query("max by (decision) (verdicts_total)", "{{decision}}"),),
+        ),
         Panel(
             "Promotions",
             "How many ended, by kind and state.",
-            (Query("promotions_total", "{{kind}} {{state}}"),),
+            (Query("max by (kind, state) (promotions_total)", "{{kind}} {{state}}"),),
+            alert="RebentoPromotionFailed",
         ),
         Panel(
             "Decisions",
             "What drift, quality and suspicion led to.",
-            (Query("decisions_total", "{{kind}} {{decision}}"),),
+            (Query("max by (kind, decision) (decisions_total)", "{{kind}} {{decision}}"),),
             span=12,
         ),
         Panel(
             "Seconds of a training run",
             "The last one.",
-            (Query("training_run_last_seconds", "seconds"),),
+            (Query("max(training_run_last_seconds)", "seconds"),),
             unit="s",
         ),
         Panel(
             "Runs that failed in a row",
             "Two and more alert.",
-            (Query("training_runs_failed_in_a_row", "failed"),),
+            (Query("max(training_runs_failed_in_a_row)", "failed"),),
+            alert="RebentoTrainingFails",
             span=4,
         ),
     ),
+    hours=168,
 )

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-from monitoring.grafana.shapes import Dashboard, Panel, Query, number
+from monitoring.grafana.shapes import Dashboard, Panel, Query, flag, number
 
 SERVICE = Dashboard(
     "rebento-service",
     "Rebento: Service",
     "Does it answer, how fast, and is everything stored?",
     (
-        number("Up", "1: Prometheus reads the runner.", 'up{job="rebento"}'),
+        flag(
+            "Up", "Prometheus reads the runner.", 'min(up{job="rebento"})', is_good=True, alert="RebentoDown"
+        ),
         number("Requests", "Calls a second, over five minutes.", "sum(rebento:requests:rate5m)", "reqps"),
-        number("Errors", "Share of answers with a status of 5xx.", "rebento:errors:share5m", "percentunit"),
+        number(
+            "Errors",
+            "Share of answers with a status of 5xx.",
+            "max(rebento:errors:share5m)",
+            "percentunit",
+            steps=((0.001, "orange"), (0.01, "red")),
+            alert="RebentoErrors",
+        ),
         number(
             "p99 of /predict",
             "One call in a hundred takes longer.",
-            'rebento:latency_seconds:p99_5m{route="/predict"}',
+            'max(rebento:latency_seconds:p99_5m{route="/predict"})',
             "s",
+            steps=((0.1, "orange"), (0.25, "red")),
+            alert="RebentoSlow",
         ),
         number(
-            "Waiting to be stored", "Predictions answered and not stored yet.", "prediction_log_waiting_rows"
+            "Waiting to be stored",
+            "Predictions answered and not stored yet.",
+            "sum(prediction_log_waiting_rows)",
+            steps=((5000, "red"),),
+            alert="RebentoLogWaits",
         ),
-        number("Disk free", "Share of the disk of REBENTO_HOME.", "rebento:disk_free:share", "percentunit"),
+        number(
+            "Disk free",
+            "Share of the disk of REBENTO_HOME.",
+            "min(rebento:disk_free:share)",
+            "percentunit",
+            steps=((0, "red"), (0.1, "orange"), (0.2, "green")),
+            alert="RebentoDiskNearlyFull",
+        ),
         Panel(
             "Requests by route",
             "Calls a second.",
-            (Query("rebento:requests:rate5m", "{{route}}"),),
+            (Query("sum by (route) (rebento:requests:rate5m)", "{{route}}"),),
             unit="reqps",
             span=12,
         ),
         Panel(
             "Latency of /predict",
-            "Half of the calls, and one in a hundred, take longer.",
+            "Half of the calls, and one in a hundred, take longer; of several hosts the slowest.",
             (
-                Query('rebento:latency_seconds:p50_5m{route="/predict"}', "p50"),
-                Query('rebento:latency_seconds:p99_5m{route="/predict"}', "p99"),
+                Query('max(rebento:latency_seconds:p50_5m{route="/predict"})', "p50"),
+                Query('max(rebento:latency_seconds:p99_5m{route="/predict"})', "p99"),
             ),
             unit="s",
             span=12,
@@ -48,30 +70,32 @@ SERVICE = Dashboard(
         Panel(
             "Being answered now",
             "Requests in flight.",
-            (Query("api_requests_in_flight", "in flight"),),
+            (Query("sum(api_requests_in_flight)", "in flight"),),
         ),
         Panel(
             "Database writes",
             "One transaction in a hundred takes longer.",
-            (Query("rebento:database_write_seconds:p99_5m", "{{outcome}}"),),
+            (Query("max by (outcome) (rebento:database_write_seconds:p99_5m)", "{{outcome}}"),),
             unit="s",
         ),
         Panel(
             "Predictions lost",
             "Answered, and never stored: the queue was full.",
-            (Query("increase(prediction_log_lost_total[5m])", "lost in 5 minutes"),),
+            (Query("sum(increase(prediction_log_lost_total[5m]))", "lost in 5 minutes"),),
+            alert="RebentoLogLost",
         ),
         Panel(
             "Pages",
             "One page in twenty takes longer.",
-            (Query("rebento:page_seconds:p95_5m", "{{route}}"),),
+            (Query("max by (route) (rebento:page_seconds:p95_5m)", "{{route}}"),),
             unit="s",
         ),
         Panel(
             "Processes",
             "1: said lately that it is there.",
-            (Query("process_up", "{{process}}"),),
+            (Query("max by (process) (process_up)", "{{process}}"),),
             maximum=1,
+            alert="RebentoTrainerSilent",
         ),
     ),
 )
@@ -81,32 +105,42 @@ QUALITY = Dashboard(
     "Rebento: Model quality",
     "What was promised, what is estimated without labels, what the labels say.",
     (
-        number("Bento in force", "Which one answers.", "bento_in_force", legend="{{bento}}"),
-        number(
+        number("Bento in force", "Which one answers.", "max by (bento) (bento_in_force)", legend="{{bento}}"),
+        flag(
             "Below its reference",
-            "1: realised quality is proven to be below by more than the margin.",
-            "quality_below_reference",
+            "Realised quality is proven to be below by more than the margin.",
+            "max(quality_below_reference)",
+            alert="RebentoQualityBelowReference",
         ),
-        number("Labelled", "Share of the last seven days' predictions.", "label_coverage", "percentunit"),
-        number("Production rows", "Predictions ever labelled.", "production_rows"),
+        number(
+            "Labelled", "Share of the last seven days' predictions.", "max(label_coverage)", "percentunit"
+        ),
+        number("Production rows", "Predictions ever labelled.", "max(production_rows)"),
         number(
             "Last label",
             "When anything about labels last changed.",
-            "last_label_timestamp_seconds * 1000",
+            "max(last_label_timestamp_seconds) * 1000",
             "dateTimeFromNow",
+            alert="RebentoNoLabels",
         ),
-        number("In quarantine", "True answers that wait for a person.", "quarantined_rows"),
+        number(
+            "In quarantine",
+            "True answers that wait for a person.",
+            "max(quarantined_rows)",
+            steps=((1, "orange"),),
+            alert="RebentoQuarantine",
+        ),
         Panel(
             "Reference, estimated, realised",
             "The deciding metric by the last report. The estimate cannot see a changed concept.",
-            (Query("quality", "{{kind}} {{metric}}"),),
+            (Query("max by (kind, metric) (quality)", "{{kind}} {{metric}}"),),
             span=12,
             minimum=None,
         ),
         Panel(
             "Predictions by class",
             "A second.",
-            (Query("rebento:predictions:rate5m", "{{prediction}}"),),
+            (Query("sum by (prediction) (rebento:predictions:rate5m)", "{{prediction}}"),),
             unit="reqps",
             span=12,
         ),
@@ -138,4 +172,5 @@ QUALITY = Dashboard(
             unit="s",
         ),
     ),
+    hours=168,
 )

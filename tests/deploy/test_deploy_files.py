@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from settings import Settings
-from tests.journeys.conftest import BIN, ROOT
+from tests.homes import BIN, ROOT
 
 SECRETS = ("POSTGRES_PASSWORD", "REBENTO_API_TOKEN", "GRAFANA_ADMIN_PASSWORD")
 EXAMPLE = ROOT / ".env.example"
@@ -82,6 +82,15 @@ def test_every_setting_that_a_container_is_given_exists(services: dict[str, Any]
     for name, service in services.items():
         given = {key for key in service.get("environment", {}) if key.startswith("REBENTO_")}
         assert given <= {f"REBENTO_{field.upper()}" for field in Settings.model_fields}, name
+
+
+def test_a_setting_that_may_be_left_out_has_the_default_of_the_program(services: dict[str, Any]) -> None:
+    defaults = Settings()
+    tuned = ("max_rows", "max_body_bytes", "max_explain_rows", "log_queue_rows", "log_commit_milliseconds")
+    for name in OURS:
+        given = services[name]["environment"]
+        for setting in (*tuned, "drain_seconds"):
+            assert given[f"REBENTO_{setting.upper()}"] == str(getattr(defaults, setting)), (name, setting)
 
 
 def test_every_service_is_bounded_restarted_looked_after_and_unprivileged(services: dict[str, Any]) -> None:

@@ -6,17 +6,23 @@ import re
 import shutil
 import socket
 import sqlite3
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import create_engine, update
+from sqlalchemy.engine import make_url
 
 from diagnosis import machine, stored
 from diagnosis.finding import Finding
 from loop.clock import now_ms
+from loop.refusals import StorageUnavailable
 from storage import schema
 from storage.database import Database
-from tests.journeys.conftest import BIN, Home, free_port, serving
+from storage.migration import upgrade
+from tests.homes import BIN, ROOT, Home, free_port, serving
+from tests.storage.conftest import postgres_url as postgres_url
 
 slow = pytest.mark.slow
 
@@ -113,6 +119,60 @@ def test_a_database_behind_this_code_is_said_to_be_migrated_at_the_start(tmp_pat
     database.close()
 
 
+def test_a_database_that_lost_a_table_or_is_no_database_is_to_come_from_a_backup(tmp_path: Path) -> None:
+    home = Home(tmp_path, "doctor_visits")
+    database = Database.open(home.database_url)
+    database.migrate()
+    with database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE suspensions")
+    (found,) = stored.tables(database)
+    database.close()
+    assert (found.health, found.sentence) == ("failing", "tables are gone: suspensions")
+    assert found.advice == stored.FROM_A_BACKUP
+    for file in home.var.iterdir():
+        file.unlink()
+    (home.var / "rebento.sqlite").write_text("no database")
+    code, said = _said(home)
+    assert code == 1 and "file is not a database" in said["database"]
+    assert "`rebento restore FILE`" in home.rebento("doctor", check=False).stdout
+
+
+def test_a_database_of_an_earlier_version_is_not_looked_into(tmp_path: Path) -> None:
+    """Columns that this code asks for are not there yet."""
+    home = Home(tmp_path, "doctor_visits")
+    database = Database.open(home.database_url)
+    with database.writing() as connection:
+        upgrade(connection, "0003")
+    database.close()
+    code, said = _said(home)
+    assert code == 0
+    assert said["database"].startswith("look at revision 0003, this code knows ")
+
+
+def test_a_user_who_may_make_no_tables_is_told_what_to_ask_for(postgres_url: str) -> None:
+    owner = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    name = f"reader_{uuid4().hex[:8]}"
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN")
+        connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        url = make_url(postgres_url).set(username=name).render_as_string()
+        database = Database.open(url)
+        with pytest.raises(StorageUnavailable, match=f'GRANT CREATE, USAGE ON SCHEMA public TO "{name}"'):
+            database.migrate()
+        (found,) = stored.tables(database)
+        assert found.health == "failing" and "may not make tables" in found.sentence
+        connection.exec_driver_sql(f"GRANT CREATE ON SCHEMA public TO {name}")
+        database.migrate()
+        assert [one.health for one in stored.tables(database)] == ["well"]
+        database.close()
+    owner.dispose()
+
+
+def test_an_address_that_this_machine_does_not_have() -> None:
+    found = machine.port("192.0.2.1", 8080, "the API", "REBENTO_API_PORT", None)
+    assert (found.health, found.sentence) == ("failing", "192.0.2.1 is no address of this machine")
+
+
 def test_a_port_without_a_supervisor_is_free_or_a_strangers() -> None:
     number = free_port()
     assert machine.port("127.0.0.1", number, "the API", "REBENTO_API_PORT", None).health == "well"
@@ -132,6 +192,30 @@ def test_a_full_disk_and_a_home_that_cannot_be_written(
     assert found.health == "failing" and "rebento prune" in found.advice
     (found,) = machine.disk(Path("/proc/1"))
     assert found.health == "failing"
+
+
+def test_another_python_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.18")
+    (found,) = machine.libraries()
+    assert found.health == "failing" and "Python 3.9.18 is not >=3.11" in found.sentence
+
+
+def test_a_host_that_only_serves_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As requirements-service.lock makes it."""
+    held = {line.partition("==")[0] for line in (ROOT / "requirements-service.lock").read_text().splitlines()}
+
+    def version_there(name: str) -> str:
+        if name.lower() not in held | {"rebento"}:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(machine, "version", version_there)
+    (found,) = machine.libraries()
+    assert found.health == "well", found
+    assert found.sentence.endswith(", without training, web, reporting, grafana")
+    held.remove("onnxruntime")
+    (found,) = machine.libraries()
+    assert found.health == "failing" and "onnxruntime is not installed" in found.sentence
 
 
 def test_libraries_are_those_of_the_lock() -> None:

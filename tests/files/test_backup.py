@@ -18,8 +18,7 @@ from storage.database import Database
 from storage.dump import TABLES, table_rows
 from storage.runs import request_run
 from storage.versions import versions
-from tests.journeys.conftest import Home, up
-from tests.storage.conftest import postgres as postgres
+from tests.homes import Home, up
 from tests.storage.conftest import postgres_url as postgres_url
 
 
@@ -103,6 +102,7 @@ def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
             _quiet,
         )
     assert _tables(database) == before
+    assert not list((tmp_path / "new").iterdir())  # and nothing says that it was half restored
     full.close()
     database.close()
 

@@ -29,8 +29,16 @@ class FakeGrafana:
     dashboards: dict[str, dict[str, Any]] = field(default_factory=dict)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     writes: int = 0
+    asked: int = 0
+    version: str = "12.1.1"
+    is_away: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any, token: str) -> Answer:
+        self.asked += 1
+        if self.is_away:
+            return 503, {"message": "Service Unavailable"}
+        if (method, path) == ("GET", "/api/health"):  # it asks for no token
+            return 200, {"commit": "fake", "database": "ok", "version": self.version}
         if token != "Bearer right":
             return 401, {"message": "Invalid API key"}
         parts = path.removeprefix("/api/").split("/")
@@ -41,16 +49,24 @@ class FakeGrafana:
         match method, parts:
             case "GET", ["folders", uid]:
                 return self._one(self.folders, uid, "folder not found")
+            case "GET", ["folders"]:
+                return 200, list(self.folders.values())
             case "POST", ["folders"]:
+                if body["title"] in {one["title"] for one in self.folders.values()}:
+                    return 409, {"message": "a folder with the same name already exists in this location"}
                 self.folders[body["uid"]] = {"id": len(self.folders) + 1, **body}
                 return 200, self.folders[body["uid"]]
             case "GET", ["datasources", "uid", uid]:
                 return self._one(self.sources, uid, "Data source not found")
             case "POST", ["datasources"]:
                 assert body["access"] in ("proxy", "direct") and body["type"]
+                if body["name"] in {one["name"] for one in self.sources.values()}:
+                    return 409, {"message": "data source with the same name already exists"}
                 self.sources[body["uid"]] = {"id": 1, "orgId": 1, "readOnly": False, **body}
                 return 200, {"message": "Datasource added", "datasource": self.sources[body["uid"]]}
             case "PUT", ["datasources", "uid", uid]:
+                if self.sources[uid]["readOnly"]:
+                    return 403, {"message": "Cannot update read-only data source"}
                 self.sources[uid] = {**self.sources[uid], **body}
                 return 200, {"message": "Datasource updated"}
             case "GET", ["dashboards", "uid", uid]:
@@ -71,10 +87,13 @@ class FakeGrafana:
         uid, there = page["uid"], self.dashboards.get(page["uid"])
         if body["folderUid"] not in self.folders:
             return 400, {"message": "folder not found"}
+        if there is not None and there["meta"].get("provisioned"):
+            return 400, {"message": "Cannot save provisioned dashboard"}
         if there is not None and not body.get("overwrite"):
             return 412, {"message": "A dashboard with the same uid already exists", "status": "name-exists"}
         page |= {"id": len(self.dashboards) + 1, "version": there["dashboard"]["version"] + 1 if there else 1}
-        self.dashboards[uid] = {"dashboard": page, "meta": {"folderUid": body["folderUid"]}}
+        meta = {"folderUid": body["folderUid"], "provisioned": False}
+        self.dashboards[uid] = {"dashboard": page, "meta": meta}
         return 200, {"uid": uid, "status": "success", "version": page["version"]}
 
     @staticmethod

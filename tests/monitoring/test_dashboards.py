@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.grafana.panels import DASHBOARDS
 from scripts.dashboards import FOLDER, built
+from tests.monitoring.expressions import alerts, names_in
 
 
 def _round_trip(page: dict[str, Any]) -> dict[str, Any]:
@@ -49,3 +50,46 @@ def test_panels_do_not_overlap_and_fit_the_page() -> None:
             assert not cells & taken and max(x for x, _ in cells) < 24
             taken |= cells
             assert panel["description"] and panel["targets"]
+
+
+def test_every_panel_asks_the_chosen_hosts_alone_but_for_the_pages() -> None:
+    for dashboard in DASHBOARDS:
+        page = json.loads((FOLDER / f"{dashboard.uid}.json").read_text(encoding="utf-8"))
+        (variable,) = page["templating"]["list"]
+        assert variable["name"] == "instance"
+        asked = [target["expr"] for panel in page["panels"] for target in panel["targets"]]
+        asked += [one["expr"] for one in page["annotations"]["list"] if "expr" in one]
+        for expr in asked:
+            names = names_in(expr)
+            assert names
+            filters = expr.count('{instance=~"$instance"')
+            assert filters == (0 if names == {"rebento:page_seconds:p95_5m"} else len(names)), expr
+
+
+def test_a_number_has_colours_of_its_own_and_a_word_for_nothing() -> None:
+    """Grafana's own show whatever is above 80 in red."""
+    for dashboard in DASHBOARDS:
+        page = json.loads((FOLDER / f"{dashboard.uid}.json").read_text(encoding="utf-8"))
+        for panel in page["panels"]:
+            if panel["type"] == "stat":
+                defaults = panel["fieldConfig"]["defaults"]
+                assert defaults["thresholds"]["steps"][0] == {"color": "text", "value": None}
+                assert defaults["noValue"]
+                # What is now: over a range each Bento of the last days would be in force.
+                assert [(one["instant"], one["range"]) for one in panel["targets"]] == [(True, False)]
+
+
+def test_panels_name_alerts_that_there_are() -> None:
+    there = {alert["alert"] for alert in alerts()}
+    named = {panel.alert for dashboard in DASHBOARDS for panel in dashboard.panels if panel.alert}
+    assert named <= there
+    assert len(named) > 10
+
+
+def test_what_is_written_into_grafana_is_shown() -> None:
+    """Only a query for their tag brings annotations that belong to no dashboard into its graphs."""
+    for dashboard in DASHBOARDS:
+        page = json.loads((FOLDER / f"{dashboard.uid}.json").read_text(encoding="utf-8"))
+        shown = page["annotations"]["list"][0]
+        assert shown["datasource"]["uid"] == "-- Grafana --"
+        assert (shown["target"]["type"], shown["target"]["tags"]) == ("tags", ["rebento"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitoring.catalogue import METRICS
-from tests.journeys.conftest import Home, up, wait_for
+from tests.homes import Home, up, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -17,10 +17,14 @@ def test_the_loop_is_measured_and_unknown_urls_add_no_series(
 ) -> None:
     home = trained.copy(tmp_path)
     with up(home, workers=2) as server:
+        wait_for(lambda: b"\nproduction_rows 0.0" in server.call("/metrics").body, "the first look")
+        # An alert goes by it; the training before has moved the instant of labels that there never were.
+        assert b"\nlast_label_timestamp_seconds " not in server.call("/metrics").body
         (answer,) = server.predict(row)
         told = [{"prediction_id": answer["prediction_id"], "target": "yes"}]
         assert server.call("/feedback", {"feedback": told}).status == 200
         wait_for(lambda: server.metric("production_rows") == 1, "the label to be counted")
+        assert server.metric("last_label_timestamp_seconds") > 1.7e9
         (tag,) = home.tags()
         assert server.metric(f'bento_in_force{{bento="{tag}"}}') == 1
         assert server.metric('process_up{process="supervisor"}') == 1
