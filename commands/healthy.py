@@ -22,21 +22,23 @@ class NotHealthy(Refusal):
     """A process that is not there, or not ready."""
 
 
-def check(process: str) -> str:
+def check(process: str, use_case: str = "") -> str:
     """A sentence that says that the process is well. Raises NotHealthy, or what keeps it from being asked.
 
     serving, webapp: it answers on its port of this machine. trainer, reporting: it has said in the database
-    within 15 seconds that it is there, on this host; reporting: and the port of Evidently's pages is open.
+    within 15 seconds that it is there for the use case (the current one where none is named, as the process
+    itself would take it), on this host; reporting: and the port of Evidently's pages is open.
     """
     settings = read_settings()
+    use_case = use_case or settings.current_use_case
     if process == "serving":
         return _answers(settings, settings.api_port, "/readyz", "the API")
     if process == "webapp":
         return _answers(settings, settings.web_port, "/livez", "the web pages")
     if process == "trainer":
-        return _is_there(settings, "trainer")
+        return _is_there(settings, "trainer", use_case)
     if process == "reporting":
-        said = _is_there(settings, "reporter")
+        said = _is_there(settings, "reporter", use_case)
         # Without a connection: the first one makes Evidently load, which takes 300 MB.
         if not _is_listening(settings.reporting_port):
             raise NotHealthy(
@@ -78,7 +80,7 @@ def _is_listening(port: int) -> bool:
     )
 
 
-def _is_there(settings: Settings, role: str) -> str:
+def _is_there(settings: Settings, role: str, use_case: str) -> str:
     from storage.database import Database
     from storage.migration import revision
     from storage.processes import here
@@ -90,10 +92,16 @@ def _is_there(settings: Settings, role: str) -> str:
     with closing(Database.open(settings.database)) as database, database.reading() as connection:
         if revision(connection) is None:
             raise NotHealthy(f"the database holds no tables yet: no {role} has begun")
-        found = here(connection, role, host, at_ms=now_ms(), use_case=settings.use_case)
+        found = here(connection, role, host, at_ms=now_ms(), use_case=use_case)
+        another = None if found else here(connection, role, host, at_ms=now_ms())
     if found is None:
-        of = f" of {settings.use_case}" if settings.use_case else ""
+        instead = (
+            "see the log of its process"
+            if another is None
+            else f"one of {another.use_case} is (process {another.pid}): start it again if {use_case} "
+            f"became the current use case since, or ask with --use-case {another.use_case}"
+        )
         raise NotHealthy(
-            f"no {role}{of} on {host} has said within 15 seconds that it is there; see the log of its process"
+            f"no {role} of {use_case} on {host} has said within 15 seconds that it is there; {instead}"
         )
     return f"the {role} of {found.use_case} is there (process {found.pid} on {host})"

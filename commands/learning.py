@@ -13,6 +13,7 @@ from commands.speech import say
 from installation import Installation, make_current
 from monitoring.logs import logs_are_json
 from settings import read_settings
+from storage.run_facts import Mode, mode_of
 from terminal import bars, out, outcome_table
 
 
@@ -43,10 +44,21 @@ def train(
         datetime | None,
         typer.Option("--as-of", formats=["%Y-%m-%d"], help="Learn only from what was known on this day."),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="Make one challenger alone: fresh (learns from all rows), recent (from the newest), "
+            "weighted (from all, the newer the heavier) or fine_tuned (the champion, taught the rows it has "
+            "not seen). All but fresh need a champion.",
+            metavar="KIND",
+            show_default="all that the rows allow",
+        ),
+    ] = "all",
 ) -> None:
     """Train, compare the candidates, build a Bento, print the verdict."""
+    only = mode_of(mode)
     place = Installation.find(read_settings(), use_case)
-    train_now(place, as_of=as_of, trigger="person", reason="rebento train")
+    train_now(place, as_of=as_of, only=only, trigger="person", reason="rebento train")
 
 
 def verify(
@@ -64,8 +76,10 @@ def verify(
         sys.exit(1)
 
 
-def train_now(place: Installation, *, as_of: datetime | None, trigger: str, reason: str) -> None:
-    """Trains in the foreground, and prints all that came of it."""
+def train_now(
+    place: Installation, *, as_of: datetime | None, only: Mode | None = None, trigger: str, reason: str
+) -> None:
+    """Trains in the foreground, and prints all that came of it. `only`: the one challenger to make."""
     from training.run import train as run
 
     with place.database() as database, bars(quiet=logs_are_json()) as progress:
@@ -75,6 +89,7 @@ def train_now(place: Installation, *, as_of: datetime | None, trigger: str, reas
             data=place.settings.data,
             database=database,
             as_of=None if as_of is None else as_of.date(),
+            mode=only,
             trigger=trigger,
             reason=reason,
             progress=progress,

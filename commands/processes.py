@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.learning import train_now
 from commands.options import UseCaseOption, reachable
+from commands.priority import at_low_priority
+from commands.removal import remove_old
 from commands.reports import has_evidently, ui_address, ui_command, ui_host
 from commands.serving import environment_of, serve_place
 from commands.speech import say, speak_as
@@ -42,7 +45,7 @@ def up(use_case: UseCaseOption = "") -> None:
             *_reporting(place, environment),
             *_annotations(place, environment),
         ]
-        serve_place(place, database, hourly=place.prune, children=children)
+        serve_place(place, database, hourly=lambda: remove_old(place), children=children)
 
 
 def _reporting(place: Installation, environment: dict[str, str]) -> list[Child]:
@@ -89,9 +92,9 @@ def trainer(
     from training.worker import Trainer
 
     place = Installation.find(read_settings(), use_case)
-    with place.database() as database, until_told_to_stop("trainer", nice=10) as stopping:
+    with place.database() as database, until_told_to_stop("trainer") as stopping:
         if alone:
-            every_hour(place.prune, stopping)
+            every_hour(lambda: remove_old(place), stopping)
         Trainer(
             place.use_case_name,
             place.use_case,
@@ -106,9 +109,11 @@ def trainer(
 def web(use_case: UseCaseOption = "") -> None:
     """Serve the pages. `rebento up` starts this; alone it serves a container."""
     speak_as("web")
-    from webapp.plan import Plan, Setting
-    from webapp.server import serve
+    import numpy  # noqa: F401  # the threads that it starts would keep the low priority
 
+    from webapp.plan import Plan, Setting
+
+    serve = at_low_priority(_page_server)
     place = Installation.find(read_settings(), use_case)
     settings = place.settings
     with place.database():  # migrated before the first page asks
@@ -136,3 +141,9 @@ def web(use_case: UseCaseOption = "") -> None:
         settings=shown,
     )
     serve(plan, settings.host, settings.web_port, say)
+
+
+def _page_server() -> Callable[..., None]:
+    from webapp.server import serve
+
+    return serve

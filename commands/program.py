@@ -11,6 +11,7 @@ from commands.grafana import grafana
 from commands.healthy import check
 from commands.keeping import backup, restore
 from commands.learning import init, train, verify
+from commands.options import UseCaseOption
 from commands.processes import trainer, up, web
 from commands.reports import report, reporter
 from commands.rows import erase, export, feedback, predict, prune
@@ -29,9 +30,10 @@ app = typer.Typer(
 
 def healthy(
     process: Annotated[str, typer.Argument(help="serving, webapp, reporting or trainer.", metavar="PROCESS")],
+    use_case: UseCaseOption = "",
 ) -> None:
     """Say whether one process of this machine is well; exit code 1 and why, where it is not."""
-    print(check(process))
+    print(check(process, use_case))
 
 
 for command in (

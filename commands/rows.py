@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.options import InputFile, UseCaseOption
+from commands.removal import remove_old, remove_person
 from installation import Installation
 from settings import read_settings
 from terminal import counting, out
@@ -84,12 +85,12 @@ def erase(
 ) -> None:
     """Remove one person's predictions and feedback, and say what remains."""
     place = Installation.find(read_settings(), use_case)
-    for sentence in place.erase(entity):
+    for sentence in remove_person(place, entity):
         out.print(sentence, markup=False)
 
 
 def prune(use_case: UseCaseOption = "") -> None:
     """Remove what the policy keeps no longer: old predictions without feedback, old Bentos' files."""
     place = Installation.find(read_settings(), use_case)
-    for sentence in place.prune():
+    for sentence in remove_old(place):
         out.print(sentence, markup=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from commands.options import UseCaseOption
+from commands.removal import remove_old_predictions
 from commands.speech import say, speak_as
 from installation import Installation, bento_folder
 from settings import Settings, read_settings
@@ -24,7 +25,7 @@ def serve(use_case: UseCaseOption = "") -> None:
     speak_as("supervisor")
     place = Installation.find(read_settings(), use_case)
     with place.database() as database:
-        serve_place(place, database, hourly=place.prune_predictions)
+        serve_place(place, database, hourly=lambda: remove_old_predictions(place))
 
 
 def serve_place(

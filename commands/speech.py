@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from loop.refusals import Refusal
 from monitoring.logs import logs_are_json, set_up_logs
 from settings import SettingsError
+
+#: What a serving image does without.
+_LEARNING = ("skl2onnx", "itsdangerous")
 
 log = logging.getLogger("rebento")
 
@@ -36,6 +40,15 @@ def ends_in_a_sentence() -> Iterator[None]:
         yield
     except (Refusal, SettingsError) as refusal:
         _complain(str(refusal))
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if all(find_spec(name) for name in _LEARNING):
+            raise  # a mistake of ours
+        _complain(
+            f"this needs {error.name}, and this installation only serves: do it where everything is "
+            "installed (pip install 'rebento[training,web,reporting]'; with Compose `docker compose exec "
+            "trainer rebento …`)"
+        )
         sys.exit(1)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""

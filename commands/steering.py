@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+from commands.decisions import (
+    discard_source,
+    go_back,
+    let_automation_go_on,
+    put_in_place,
+    release_source,
+    stop_automation,
+)
 from commands.options import Tag, UseCaseOption
 from installation import Installation
 from loop.clock import now_ms
@@ -29,13 +37,13 @@ def promote(
 ) -> None:
     """Put a Bento in Production; where `rebento up` runs, it answers within seconds."""
     place = Installation.find(read_settings(), use_case or tag.rpartition(":")[0])
-    _see_through(place, place.promote(tag))
+    _see_through(place, put_in_place(place, tag))
 
 
 def rollback(use_case: UseCaseOption = "") -> None:
     """Put the version before back in Production, and promote nothing by itself until `rebento resume`."""
     place = Installation.find(read_settings(), use_case)
-    promotion = place.rollback()
+    promotion = go_back(place)
     out.print("Nothing is promoted by itself until `rebento resume`.")
     _see_through(place, promotion)
 
@@ -46,14 +54,14 @@ def pause(
 ) -> None:
     """Stop retraining and promoting by themselves; a person's own requests are still done."""
     place = Installation.find(read_settings(), use_case)
-    place.pause(reason or "rebento pause")
+    stop_automation(place, reason or "rebento pause")
     out.print(f"Automation of {place.use_case_name} is paused until `rebento resume`.", markup=False)
 
 
 def resume(use_case: UseCaseOption = "") -> None:
     """Let retraining and promotion go on by themselves again, also after a rollback."""
     place = Installation.find(read_settings(), use_case)
-    place.resume("rebento resume")
+    let_automation_go_on(place, "rebento resume")
     out.print(f"Automation of {place.use_case_name} goes on by itself.", markup=False)
 
 
@@ -71,9 +79,9 @@ def quarantine(
     if release and discard:
         raise Refusal("give --release or --discard, not both")
     if release:
-        out.print(place.release(release), markup=False)
+        out.print(release_source(place, release), markup=False)
     elif discard:
-        out.print(place.discard(discard), markup=False)
+        out.print(discard_source(place, discard), markup=False)
     else:
         with place.database() as database:
             for line in quarantine_lines(database, place.use_case_name):

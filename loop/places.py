@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+#: Lies in a home into which a backup is being brought back, and stays where that was broken off.
+UNFINISHED_RESTORE = ".restoring"
+
 
 def bento_code(home: Path, tag: str) -> Path:
     """The code that a Bento carries.

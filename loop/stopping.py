@@ -32,26 +32,25 @@ def leave_at_once_when_told() -> None:
         signal.signal(number, lambda *_: os._exit(0))  # an import could swallow an exception
 
 
-def until_told_to_stop(name: str, *, nice: int = 0) -> AbstractContextManager[threading.Event]:
+def until_told_to_stop(name: str) -> AbstractContextManager[threading.Event]:
     """An event that is set by SIGTERM, SIGINT, or the end of standard input: whoever started this is gone.
 
     Work that goes on is broken off by a signal (Stopped is raised in it) and waits for the next start.
-    `nice` lowers this process's priority by so much: answers come first. Whoever ends a process catches
-    Stopped as well: the signal may come in the very moment in which the block is entered or left.
+    Whoever ends a process catches Stopped as well: the signal may come in the very moment in which the block
+    is entered or left.
     """
-    return _UntilToldToStop(name, nice)
+    return _UntilToldToStop(name)
 
 
 class _UntilToldToStop(AbstractContextManager[threading.Event]):
-    def __init__(self, name: str, nice: int) -> None:
-        self._name, self._nice = name, nice
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._stopping, self._at_work = threading.Event(), threading.Event()
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> threading.Event:
         self._before = {number: signal.signal(number, self._stop) for number in SIGNALS}
         when_orphaned(self._stop_orphaned)
-        os.nice(self._nice)
         self._at_work.set()
         return self._stopping
 

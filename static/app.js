@@ -1,7 +1,7 @@
 // Every page works without this; it moves the focus, spares requests, and shows times in the reader's zone.
 "use strict";
 
-const zone = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const zone = new Intl.DateTimeFormat(document.documentElement.dataset.region, { dateStyle: "medium", timeStyle: "short" });
 
 function localTimes(root) {
   for (const element of root.querySelectorAll("time[data-at]")) {

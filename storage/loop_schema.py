@@ -138,6 +138,7 @@ processes = Table(
     Column("host", Text, nullable=False),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("beat_at_ms", BigInteger, nullable=False),
+    Column("bento", Text),  # a supervisor's: the tag that answers on its host
 )
 
 leaders = Table(

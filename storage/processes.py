@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, Select, delete, or_, select, text
+from sqlalchemy import Connection, Select, delete, or_, select, text, update
 
 from storage import schema
 from storage.condition import server_ms
@@ -27,15 +27,17 @@ class Process:
     host: str
     started_at_ms: int
     beat_at_ms: int
+    bento: str | None = None
+    """Of a supervisor: the tag that answers on its host."""
 
 
 _TABLE = schema.processes
 _COLUMNS = [_TABLE.c[field.name] for field in fields(Process)]
 _BEAT = text(
-    "INSERT INTO processes (use_case, name, pid, host, started_at_ms, beat_at_ms) "
-    "VALUES (:use_case, :name, :pid, :host, :started_at_ms, :at_ms) ON CONFLICT (use_case, name) "
+    "INSERT INTO processes (use_case, name, pid, host, started_at_ms, beat_at_ms, bento) "
+    "VALUES (:use_case, :name, :pid, :host, :started_at_ms, :at_ms, :bento) ON CONFLICT (use_case, name) "
     "DO UPDATE SET pid = excluded.pid, host = excluded.host, started_at_ms = excluded.started_at_ms, "
-    "beat_at_ms = excluded.beat_at_ms"
+    "beat_at_ms = excluded.beat_at_ms, bento = excluded.bento"
 )
 
 
@@ -45,13 +47,21 @@ def follower_name(holder: str) -> str:
 
 
 def beat(
-    connection: Connection, use_case: str, name: str, *, pid: int, host: str, started_at_ms: int, at_ms: int
+    connection: Connection,
+    use_case: str,
+    name: str,
+    *,
+    pid: int,
+    host: str,
+    started_at_ms: int,
+    at_ms: int,
+    bento: str | None = None,
 ) -> None:
     """Says that the process of this name is there. Of two that do, the last is remembered.
 
     `at_ms` is this machine's time, which counts where there is no database server to ask.
     """
-    values = {"use_case": use_case, "name": name, "pid": pid, "host": host}
+    values = {"use_case": use_case, "name": name, "pid": pid, "host": host, "bento": bento}
     now = _now_ms(connection, at_ms)
     connection.execute(_BEAT, values | {"started_at_ms": started_at_ms, "at_ms": now})
 
@@ -73,6 +83,17 @@ def supervisors(
     return _alive(connection, use_case, SUPERVISOR, at_ms, within_ms)
 
 
+def answering_bentos(connection: Connection, use_case: str, *, at_ms: int) -> frozenset[str]:
+    """Tags that answer on some host, as far as its supervisor said within a day and did not say farewell.
+
+    A host that lags behind answers with another than the champion. One that is cut off from the database
+    goes on answering, and may be back tomorrow.
+    """
+    return frozenset(
+        one.bento for one in _alive(connection, use_case, SUPERVISOR, at_ms, _DAY_MS) if one.bento is not None
+    )
+
+
 def here(
     connection: Connection, name: str, host: str, *, at_ms: int, use_case: str = "", within_ms: int = 15_000
 ) -> Process | None:
@@ -90,6 +111,15 @@ def farewell(connection: Connection, use_case: str, name: str, pid: int) -> None
     connection.execute(
         delete(_TABLE).where(_TABLE.c.use_case == use_case, _TABLE.c.name == name, _TABLE.c.pid == pid)
     )
+
+
+def set_aside(connection: Connection, use_case: str, holder: str) -> None:
+    """Has the leading supervisor, which was silent, be remembered as one that follows: it may be cut off from
+    the database, and its workers go on answering."""
+    name = follower_name(holder)
+    of_use_case = _TABLE.c.use_case == use_case
+    connection.execute(delete(_TABLE).where(of_use_case, _TABLE.c.name == name))
+    connection.execute(update(_TABLE).where(of_use_case, _TABLE.c.name == SUPERVISOR).values(name=name))
 
 
 def forget_silent(connection: Connection, use_case: str, name: str, at_ms: int) -> None:
@@ -110,7 +140,7 @@ def _alive(
 
 def _lately(
     connection: Connection, name: str, at_ms: int, within_ms: int
-) -> Select[tuple[str, str, int, str, int, int]]:
+) -> Select[tuple[str, str, int, str, int, int, str | None]]:
     """Processes NAME and 'NAME …' that spoke within so many milliseconds, of all use cases and hosts."""
     of_name = or_(_TABLE.c.name == name, _TABLE.c.name.startswith(f"{name} "))
     return select(*_COLUMNS).where(of_name, _TABLE.c.beat_at_ms >= _now_ms(connection, at_ms) - within_ms)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypedDict, get_args
 
+from loop.refusals import Refusal
+
 State = Literal[
     "requested",  # waits for a trainer
     "running",  # a trainer has claimed it
@@ -18,6 +20,28 @@ Mode = Literal["fresh", "recent", "weighted", "fine_tuned"]
 """A way to make a challenger; what each is: `training.recipe.KINDS`."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+class ModeRefused(Refusal):
+    """A challenger of a kind that there is not."""
+
+
+def mode_of(typed: str) -> Mode | None:
+    """The only challenger that a person wants; None, for '' and 'all': all that the rows allow.
+
+    Raises ModeRefused.
+
+    >>> mode_of("recent"), mode_of("fine-tuned"), mode_of("all")
+    ('recent', 'fine_tuned', None)
+    """
+    if typed in ("", "all"):
+        return None
+    found = next((one for one in MODES if one == typed.replace("-", "_")), None)
+    if found is None:
+        raise ModeRefused(
+            f"'{typed[:40]}' is no kind of challenger; choose one of {', '.join(MODES)}, or all"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

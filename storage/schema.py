@@ -32,7 +32,7 @@ from storage.loop_schema import verdicts as verdicts
 from storage.report_schema import reports as reports
 
 #: Every revision, oldest first. Known here too, so that a database at the last one costs no Alembic import.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 predictions = Table(
     "predictions",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from loop.refusals import Refusal
 from storage import schema
+from storage.processes import answering_bentos
 from storage.succession import former_champions
 
 Stage = Literal[
@@ -142,17 +143,19 @@ def digests_in_use(connection: Connection) -> set[str]:
     return set(connection.scalars(wanted))
 
 
-def prunable(connection: Connection, use_case: str, keep: int) -> tuple[Version, ...]:
+def prunable(connection: Connection, use_case: str, keep: int, *, at_ms: int) -> tuple[Version, ...]:
     """Versions whose files may go, oldest first: all that have files but the newest `keep` and some more.
 
     Those are: the champion and its parent, what waits in Staging, the last two former champions, what
-    promotions under way need, and what a kept fine-tuned version started from, back to a fresh one.
+    promotions under way need, what a host that lags behind still answers with (`answering_bentos`), and what
+    a kept fine-tuned version started from, back to a fresh one.
     """
     there = [one for one in versions(connection, use_case) if one.files_removed_at_ms is None]
     by_tag = {one.tag: one for one in there}
     kept = {one.tag for one in there[:keep]} | {one.tag for one in there if one.stage == "Staging"}
     kept.update(one.parent for one in there if one.stage == "Production" and one.parent)
     kept.update(one.tag for one in there if one.stage == "Production")
+    kept.update(answering_bentos(connection, use_case, at_ms=at_ms))
     kept.update([tag for tag in former_champions(connection, use_case) if tag in by_tag][:2])
     table = schema.promotions
     under_way = select(table.c.tag, table.c.previous).where(

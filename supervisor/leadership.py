@@ -22,7 +22,7 @@ from storage.leaders import (
     leave_lead,
     take_lead,
 )
-from storage.processes import SUPERVISOR, beat, farewell, follower_name, forget_silent
+from storage.processes import SUPERVISOR, beat, farewell, follower_name, forget_silent, set_aside
 
 log = logging.getLogger("rebento.supervisor")
 
@@ -48,6 +48,8 @@ class Leadership:
     own: Leader | None = None
     """The term that this supervisor leads in."""
     has_joined: bool = False
+    bento: str | None = None
+    """What answers on this host; its files are kept for as long as it does."""
     _seen: Leader | None = None
     _seen_since: float = 0.0
     _looked_at: float = 0.0
@@ -90,8 +92,11 @@ class Leadership:
             if not beat_lead(connection, self.own):
                 self.succeeded()
         elif self._is_free(self.monotonic()):
+            silent = "" if self._seen is None else self._seen.holder
             self._take(connection, self._seen)
             if self.own is not None:
+                if silent:
+                    set_aside(connection, self.use_case, silent)
                 farewell(connection, self.use_case, follower_name(self.holder), os.getpid())
                 log.warning("this supervisor leads from now on term=%d", self.own.term)
         self._beat(connection)
@@ -142,5 +147,6 @@ class Leadership:
             host=self.host,
             started_at_ms=self._started_at_ms,
             at_ms=self.clock(),
+            bento=self.bento,
         )
         self._beats_again_at = self.monotonic() + _BEAT_SECONDS

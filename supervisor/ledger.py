@@ -129,6 +129,10 @@ class Ledger:
         # In this order: what is read once all is done was read after it.
         return self._seen.champion if self._done_count == self._asked_count else None
 
+    def answers_with(self, bento: str) -> None:
+        """Has every beat from now on say which Bento answers here."""
+        self._leadership.bento = bento
+
     def once(self, work: Work) -> Future[Any]:
         """Does `work` in one transaction. Its result, or its Refusal, appears in the future."""
         return self._ask(work, is_repeated=False)

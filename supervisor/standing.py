@@ -52,6 +52,7 @@ class Standing:
         for fleet in self.fleets():
             fleet.look(now)
         self.leaving = [fleet for fleet in self.leaving if not fleet.is_gone]
+        self.ledger.answers_with(self.answering.bento)
         requested, champion = self.ledger.requested, self.ledger.champion
         if self.swap is not None:
             requested = self._disturb(self.swap, requested, champion)

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"loop", "storage", "use_cases", "runner", "training"},
     "supervisor": {"loop", "storage", "monitoring"},
     "service": {"loop", "runner", "storage", "use_cases", "monitoring", "settings"},
-    "installation": {"loop", "runner", "storage", "training", "use_cases", "settings"},
+    "installation": {"loop", "runner", "storage", "use_cases", "settings"},
     "terminal": {"loop", "storage", "training"},
     "webapp": {"loop", "monitoring", "storage", "use_cases"},
     "commands": {

@@ -18,7 +18,7 @@ def prune_bentos(database: Database, use_case: str, home: Path, keep: int, at_ms
     with database.writing() as connection:
         # Entered first: nobody can promote what is about to go. A kill in between leaves files behind,
         # which the next call removes.
-        going = prunable(connection, use_case, keep)
+        going = prunable(connection, use_case, keep, at_ms=at_ms)
         for version in going:
             mark_files_removed(connection, version.tag, at_ms)
         everyone = versions(connection, use_case)

@@ -13,6 +13,7 @@ from loop.progress import Progress, Silence
 from loop.stopping import Stopped
 from storage.database import Database
 from storage.labelled import settled_instant
+from storage.run_facts import Mode
 from storage.runs import Run, request_run, start_run
 from training.abandoned import RunTaken, settle_abandoned
 from training.build import ROOT
@@ -38,6 +39,7 @@ def train(
     data: Path,
     database: Database,
     as_of: datetime.date | None = None,
+    mode: Mode | None = None,
     trigger: str = "person",
     reason: str = "asked for",
     progress: Progress | None = None,
@@ -55,7 +57,8 @@ def train(
     as it is without.
 
     `as_of`: only what was known at the end of that day. A run that no person asked for keeps to the
-    reference rows of the champion, with all production rows known by now. Refusals (NotTrainable,
+    reference rows of the champion, with all production rows known by now. `mode`: of a new run, the only
+    challenger that is wanted; None: all that the rows allow. Refusals (NotTrainable,
     UseCaseMistake, DataNotFound, BrokenPackage and so on) pass through after the run is marked failed with
     their text; so does anything else that ends it. After `loop.stopping.Stopped`, and after any error
     once `is_stopping` says so, the run waits again. Raises RunTaken where it is not this process's to do.
@@ -63,7 +66,7 @@ def train(
     claimed_by = claimed_by or str(Claim.of_this_process("command", ms(clock())))
     began = time.perf_counter()
     shown = progress or Silence()
-    started = _started(use_case, database, requested, trigger, reason, as_of, clock, claimed_by)
+    started = _started(use_case, database, requested, trigger, reason, as_of, mode, clock, claimed_by)
     run = started.run
     try:
         with Heartbeat(database, run, claimed_by, shown) as told:
@@ -86,6 +89,7 @@ def _started(
     trigger: str,
     reason: str,
     as_of: datetime.date | None,
+    mode: Mode | None,
     clock: Callable[[], datetime.datetime],
     claimed_by: str,
 ) -> Started:
@@ -99,6 +103,7 @@ def _started(
             reason=reason,
             at_ms=at_ms,
             as_of=None if as_of is None else as_of.isoformat(),
+            mode=mode,
         )
         instant_ms = settled_instant(connection, use_case.name)
         if as_of is not None:

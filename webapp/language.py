@@ -1,14 +1,16 @@
-"""English and French: texts, numbers, times. One `Speech` a language, made at the start."""
+"""English and French: texts, numbers, times. One `Speech` a language and region, made when asked for."""
 
 from __future__ import annotations
 
+import functools
 import io
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from babel import Locale, dates, numbers
+from babel import Locale, dates, localedata, numbers
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -16,6 +18,9 @@ from babel.support import NullTranslations, Translations
 
 LANGUAGES = ("en", "fr")
 _CATALOGUES = Path(__file__).parent / "locale"
+_PLAIN = {"en": "en-GB", "fr": "fr-FR"}
+"""How numbers and dates are written where the browser names no region: 21 Nov 2026, not Nov 21."""
+_WITH_REGION = re.compile(r"(en|fr)-([a-z]{2}|[0-9]{3})")
 
 
 def marked(text: str) -> str:
@@ -24,11 +29,14 @@ def marked(text: str) -> str:
 
 
 class Speech:
-    """One language. Times are milliseconds UTC, shares 0 to 1."""
+    """One language as one region writes it. Times are milliseconds UTC, shares 0 to 1."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, tag: str = "") -> None:
         self.code = code
-        self.locale = Locale.parse("en_GB" if code == "en" else code)
+        """Of the texts: 'en' or 'fr'."""
+        self.tag = tag or _PLAIN[code]
+        """Of numbers and dates, such as 'en-GB'."""
+        self.locale = Locale.parse(self.tag, sep="-")
         self._translations = _translations(code)
 
     def gettext(self, text: str, **values: object) -> str:
@@ -98,6 +106,12 @@ class Speech:
         return f"{self.number(size_bytes, 1)}\xa0GB"
 
 
+@functools.cache
+def speech_of(code: str, tag: str) -> Speech:
+    """The one speech of a language and region; there are as many as `region` may give."""
+    return Speech(code, tag)
+
+
 def choose(switched: str | None, accepted: str) -> str:
     """The language of a visitor: what the switch says, else the best of the Accept-Language header.
 
@@ -106,17 +120,39 @@ def choose(switched: str | None, accepted: str) -> str:
     """
     if switched in LANGUAGES:
         return str(switched)
+    codes = (name.partition("-")[0] for name in _wishes(accepted))
+    return next((code for code in codes if code in LANGUAGES), LANGUAGES[0])
+
+
+def region(code: str, accepted: str) -> str:
+    """How a visitor of a language writes numbers and dates: the best region of it in Accept-Language.
+
+    A region that nobody knows, and none at all, give the plain one.
+
+    >>> region("en", "fr-CA, en-US;q=0.8, en;q=0.7"), region("en", "en"), region("fr", "fr-xx")
+    ('en-US', 'en-GB', 'fr-FR')
+    """
+    for name in _wishes(accepted):
+        found = _WITH_REGION.fullmatch(name)
+        if found is not None and found[1] == code:
+            tag = f"{code}-{found[2].upper()}"
+            if localedata.exists(tag.replace("-", "_")):
+                return tag
+    return _PLAIN[code]
+
+
+def _wishes(accepted: str) -> list[str]:
+    """The names in an Accept-Language header, lower case, the best first."""
     weighed = []
     for place, part in enumerate(accepted.split(",")[:20]):
         name, _, weight = part.strip().partition(";")
-        code = name.strip().lower().partition("-")[0]
         try:
             share = float(weight.strip().removeprefix("q=")) if weight else 1.0
         except ValueError:
             continue
-        if code in LANGUAGES and share > 0:
-            weighed.append((-share, place, code))
-    return min(weighed)[2] if weighed else LANGUAGES[0]
+        if share > 0:
+            weighed.append((-share, place, name.strip().lower()))
+    return [name for _, _, name in sorted(weighed)]
 
 
 def catalogue(code: str) -> Catalog:
@@ -134,6 +170,7 @@ def _files(code: str) -> Iterable[Path]:
     return sorted((_CATALOGUES / code / "LC_MESSAGES").glob("*.po"))
 
 
+@functools.cache
 def _translations(code: str) -> NullTranslations:
     if code == LANGUAGES[0]:
         return NullTranslations()

@@ -17,7 +17,7 @@ from storage.versions import Version, champion
 from use_cases.use_case import UseCase
 from webapp.answers import LastAnswers
 from webapp.bentos import Bento, Bentos
-from webapp.language import Speech, choose
+from webapp.language import Speech, choose, region, speech_of
 from webapp.plan import Plan
 from webapp.pulse import Pulse
 from webapp.runner_client import RunnerClient
@@ -91,9 +91,10 @@ class Site:
         return None if found is None else (found, self.bentos.of(found))
 
     def speech(self, request: Request) -> Speech:
-        """The visitor's language."""
-        code = choose(request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))
-        return self.drawing.speeches[code]
+        """The visitor's language, as the visitor's region writes it."""
+        accepted = request.headers.get("accept-language", "")
+        code = choose(request.cookies.get(LANGUAGE), accepted)
+        return speech_of(code, region(code, accepted))
 
     def is_signed_in(self, request: Request) -> bool:
         return self.tokens.is_signed_in(request.cookies.get(SIGNED_IN, ""))

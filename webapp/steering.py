@@ -20,7 +20,7 @@ from storage.promotions import (
     put_in_production,
     rollback_target,
 )
-from storage.run_facts import MODES, Mode
+from storage.run_facts import Mode, mode_of
 from storage.runs import Run, request_run
 from storage.runs import run as find_run
 from storage.turns import take_turn
@@ -48,10 +48,6 @@ class NotRetried(Refusal):
 
 class AsOfRefused(Refusal):
     """A day that cannot be trained as of."""
-
-
-class ModeRefused(Refusal):
-    """A challenger of a kind that there is not."""
 
 
 def promote(
@@ -115,10 +111,7 @@ def train(
     """Asks for a run; `as_of` is a day such as 2024-01-31, '' for all known rows; `mode` the only challenger
     that is wanted, '' for all that the rows allow. Raises AsOfRefused, ModeRefused.
     """
-    day = _day(as_of, at_ms)
-    only = next((one for one in MODES if one == mode), None)
-    if mode and only is None:
-        raise ModeRefused(f"'{mode[:40]}' is no kind of challenger; choose one of {', '.join(MODES)}")
+    day, only = _day(as_of, at_ms), mode_of(mode)
     return _ask(connection, use_case, day, only, _reason(reason, "train now, on the pages"), at_ms)
 
 

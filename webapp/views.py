@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from loop.clock import now_ms
@@ -18,6 +21,8 @@ from webapp.language import LANGUAGES, Speech, marked
 from webapp.pulse import ServiceState
 from webapp.quality import shown_quality
 
+#: Whose page is being drawn. Not the template's context: an imported macro has another.
+_SPEECH: ContextVar[Speech] = ContextVar("speech")
 _FOLDER = Path(__file__).resolve().parents[1] / "templates"
 
 
@@ -55,20 +60,23 @@ class Shell:
 
 
 class Drawing:
-    """Draws views. One Jinja environment a language, so that filters know theirs."""
+    """Draws views. One Jinja environment a language; filters follow the visitor's region as well."""
 
     def __init__(self, assets: Assets) -> None:
-        self.speeches = {code: Speech(code) for code in LANGUAGES}
-        self._environments = {code: _environment(one, assets) for code, one in self.speeches.items()}
+        self._environments = {code: _environment(Speech(code), assets) for code in LANGUAGES}
 
     def draw(self, view: View, shell: Shell, region: str | None = None) -> str:
         """The page, or one of its regions alone."""
         template = self._environments[shell.speech.code].get_template(view.template)
         values: dict[str, Any] = {field.name: getattr(view, field.name) for field in fields(view)}
         values |= {"shell": shell, "now_ms": now_ms()}
-        if region is None:
-            return template.render(values)
-        return "".join(template.blocks[region](template.new_context(values)))
+        before = _SPEECH.set(shell.speech)
+        try:
+            if region is None:
+                return template.render(values)
+            return "".join(template.blocks[region](template.new_context(values)))
+        finally:
+            _SPEECH.reset(before)
 
 
 def in_words(name: str) -> str:
@@ -98,6 +106,32 @@ _METRICS = {
 }
 
 
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "number": Speech.number,
+    "percent": Speech.percent,
+    "points": Speech.points,
+    "day": Speech.day,
+    "duration": Speech.duration,
+    "size": Speech.size,
+    "shown_quality": lambda speech, told: shown_quality(told, speech),
+    "decision_words": lambda speech, one: decision_words(
+        one, speech.gettext(in_words(metric_of(one))), speech
+    ),
+    "words": lambda speech, name: speech.gettext(in_words(str(name))),
+    "moment": lambda speech, at_ms: _time(at_ms, speech.moment(at_ms), ""),
+    "ago": lambda speech, at_ms: _time(at_ms, speech.ago(at_ms, now_ms()), speech.moment(at_ms)),
+}
+"""By name; each takes the visitor's speech and the value."""
+
+
+def _filter(act: Callable[..., Any]) -> Callable[..., Any]:
+    @pass_context  # so that none is worked out when a template is compiled, for whoever came first
+    def filtered(context: Context, *given: Any, **named: Any) -> Any:
+        return act(_SPEECH.get(), *given, **named)
+
+    return filtered
+
+
 def _environment(speech: Speech, assets: Assets) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
@@ -110,19 +144,7 @@ def _environment(speech: Speech, assets: Assets) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(speech.translations, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {
-        "number": speech.number,
-        "percent": speech.percent,
-        "points": speech.points,
-        "day": speech.day,
-        "duration": speech.duration,
-        "size": speech.size,
-        "shown_quality": lambda told: shown_quality(told, speech),
-        "decision_words": lambda one: decision_words(one, speech.gettext(in_words(metric_of(one))), speech),
-        "words": lambda name: speech.gettext(in_words(str(name))),
-        "moment": lambda at_ms: _time(at_ms, speech.moment(at_ms), ""),
-        "ago": lambda at_ms: _time(at_ms, speech.ago(at_ms, now_ms()), speech.moment(at_ms)),
-    }
+    environment.filters |= {name: _filter(act) for name, act in _FILTERS.items()}
     environment.globals["static"] = assets.url
     return environment
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.conftest import Home, Server, ask, free_port, up, wait_for
+from tests.homes import Home, Server, ask, free_port, up, wait_for
+from tests.small_use_case import write_small_use_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -21,16 +22,6 @@ PATIENCE_MS = 180_000
 K = 800
 LIMIT = 8_000
 #: What the champion learned is the contrary of what is true now: a challenger is soon proven better.
-USE_CASE = f"""\
-source: {{loader: "loader.py:rows"}}
-target: doctor_visit
-positive: "yes"
-id: person
-time: year
-embedding: {{kind: pca, components: 8}}
-candidates: {{logistic_regression: {{}}}}
-policy: {{feedbacks_per_training: {K}, cooldown_minutes: 0, probation_seconds: 1, recent_rows: {K}}}
-"""
 LOADER = f"""\
 from use_cases.doctor_visits.loader import person_years
 
@@ -45,10 +36,8 @@ def rows(data):
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """An installation whose champion knows a world that is gone."""
     home = Home(tmp_path_factory.mktemp("turned"))
-    case = home.folder / "use_cases" / "small"
-    case.mkdir(parents=True)
-    (case / "use_case.yaml").write_text(USE_CASE)
-    (case / "loader.py").write_text(LOADER)
+    policy = {"feedbacks_per_training": K, "cooldown_minutes": 0, "probation_seconds": 1, "recent_rows": K}
+    write_small_use_case(home.folder / "use_cases", loader=LOADER, **policy)
     home.rebento("train")
     return home
 

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
-import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests.callers import Callers
 from tests.docker_engine import ROOT, Environment, docker
-from tests.journeys.conftest import BIN, Answer, ask
+from tests.homes import BIN, Answer, ask
+from tests.small_use_case import write_small_use_case
 
 OURS = ("serving-api", "webapp", "reporting", "trainer")
 FILES = ("docker-compose.yml", "tests/stack/compose.override.yml")
 K = 300
 
-# A tenth of the real rows and one quick candidate, so that it takes seconds. The margins let a version of the
-# turned world through, which answers the rows of the old one wrongly.
-USE_CASE = f"""\
-source: {{loader: "loader.py:rows"}}
-target: doctor_visit
-positive: "yes"
-id: person
-time: year
-embedding: {{kind: pca, components: 8}}
-candidates: {{logistic_regression: {{}}}}
-policy:
-  feedbacks_per_training: {K}
-  cooldown_minutes: 0
-  probation_seconds: 5
-  recent_rows: {K}
-  older_margin: 1
-  recall_margin: 1
-  calibration_margin: 1
-"""
-LOADER = """\
-from use_cases.doctor_visits.loader import person_years
-
-
-def rows(data):
-    return person_years(data).iloc[:2000]
-"""
+# The margins let a version of the turned world through, which answers the rows of the old one wrongly.
+POLICY: dict[str, float] = {
+    "feedbacks_per_training": K,
+    "cooldown_minutes": 0,
+    "probation_seconds": 5,
+    "recent_rows": K,
+    "older_margin": 1,
+    "recall_margin": 1,
+    "calibration_margin": 1,
+}
 # Signs that a URL would have to escape: the password travels beside it.
 PASSWORDS = """\
 POSTGRES_PASSWORD=p@ss/w:rd#1
@@ -77,11 +60,8 @@ class Stack:
 
     def write(self) -> None:
         """The use case, an empty data folder, the passwords."""
-        case = self.folder / "use_cases" / "small"
-        case.mkdir(parents=True)
+        write_small_use_case(self.folder / "use_cases", **POLICY)
         (self.folder / "data").mkdir()
-        (case / "use_case.yaml").write_text(USE_CASE)
-        (case / "loader.py").write_text(LOADER)
         (self.folder / "env").write_text(PASSWORDS.format(token=self.token))
         for place in self.folder.rglob("*"):  # the containers' user is not ours
             place.chmod(0o755 if place.is_dir() else 0o644)
@@ -128,6 +108,10 @@ class Stack:
         """One request to the API with the token."""
         return ask(self.base("API_PORT"), path, body, headers={"authorization": f"Bearer {self.token}"})
 
+    def callers(self, *rows: dict[str, Any]) -> Callers:
+        """Ask the API about these rows without pause, with the token."""
+        return Callers(self.base("API_PORT"), rows, headers={"authorization": f"Bearer {self.token}"})
+
     def serving(self) -> str:
         """The Bento that answers now."""
         (line,) = (
@@ -151,55 +135,3 @@ class Stack:
             json.dumps(one["metric"], sort_keys=True): float(one["value"][1])
             for one in answer.json["data"]["result"]
         }
-
-
-@dataclass
-class Callers:
-    """Ask without pause on kept-alive connections until the block ends."""
-
-    stack: Stack
-    row: dict[str, Any]
-    count: int = 4
-    bentos: dict[str, int] = field(default_factory=dict)
-    """How many answers each Bento gave."""
-    failures: list[str] = field(default_factory=list)
-    _ended: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def __enter__(self) -> Callers:
-        self._threads = [threading.Thread(target=self._ask) for _ in range(self.count)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        headers = {"content-type": "application/json", "authorization": f"Bearer {self.stack.token}"}
-        body = json.dumps({"rows": [self.row]})
-        connection = http.client.HTTPConnection("127.0.0.1", self.stack.ports["API_PORT"], timeout=60)
-        while not self._ended.wait(0.005):
-            try:
-                connection.request("POST", "/predict", body, headers)
-                response = connection.getresponse()
-                said = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._fail(repr(error))
-                connection.close()
-                continue
-            if response.status != 200:
-                self._fail(f"{response.status} {said[:200]!r}")
-                continue
-            with self._lock:
-                bento = json.loads(said)["bento"]
-                self.bentos[bento] = self.bentos.get(bento, 0) + 1
-        connection.close()
-
-    def _fail(self, what: str) -> None:
-        with self._lock:
-            self.failures.append(what)
-        time.sleep(0.1)

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import ask, wait_for
+from tests.callers import Callers
+from tests.homes import ask, wait_for
 from tests.stack.conftest import size
-from tests.stack.stack import OURS, Callers, K, Stack
+from tests.stack.stack import OURS, K, Stack
 from use_cases.doctor_visits.loader import person_years
 
 pytestmark = [
@@ -59,7 +60,7 @@ def rows() -> list[dict[str, Any]]:
 def learned(stack: Stack, rows: list[dict[str, Any]]) -> Learned:
     """Predictions and their true answers until a Bento that learned from them answers, all under load."""
     old = stack.serving()
-    with Callers(stack, rows[0]) as callers:
+    with stack.callers(rows[0]) as callers:
         asked_for = [tell(stack, rows[begin : begin + K]) for begin in range(0, len(rows), K)]
         assert None not in asked_for, "k labels asked for no training"
         wait_for(lambda: stack.serving() != old, "a Bento that learned from them to answer", seconds=300)
@@ -137,7 +138,7 @@ def test_a_promotion_in_the_trainers_container_replaces_the_bento_and_no_request
     assert learned.new != learned.old
     assert callers.failures == []
     assert {learned.old, learned.new} <= set(callers.bentos)
-    print(f"answers by Bento while they changed: {callers.bentos}")
+    print(f"answers by Bento while they changed: {dict(callers.bentos)}")
     answer = stack.api("/predict", {"rows": rows[:1]})
     assert answer.json["bento"] == learned.new
 

@@ -9,10 +9,12 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from loop.clock import now_ms
 from storage.leaders import leader
+from storage.processes import answering_bentos
 from storage.promotions import promotions
 from storage.versions import history
-from tests.journeys.conftest import wait_for
+from tests.homes import wait_for
 from tests.supervisor.conftest import SmallHome
 from tests.supervisor.test_swap import busy
 
@@ -45,6 +47,12 @@ def entered(home: SmallHome) -> list[str]:
     with home.database.reading() as connection:
         changes = history(connection, "small")
     return [one.tag for one in reversed(changes) if one.to_stage == "Production"]
+
+
+def kept(home: SmallHome) -> frozenset[str]:
+    """What answers on some host, so that its files stay."""
+    with home.database.reading() as connection:
+        return answering_bentos(connection, "small", at_ms=now_ms())
 
 
 def answers_from_both(one: SmallHome, two: SmallHome, tag: str) -> None:
@@ -168,16 +176,19 @@ def test_a_host_that_cannot_load_a_bento_goes_on_with_the_old_and_tries_again(
 ) -> None:
     one, two = hosts
     two.behave("b", exit=3)
-    with one.supervised(probation_seconds=1), two.supervised(), busy(two) as seen:
+    with one.supervised(probation_seconds=1), two.supervised(probation_seconds=1), busy(two) as seen:
         asked = one.request("b")
         one.wait(asked, "done")
         wait_for(lambda: "is in Production, but not here" in two.log.read_text(), "the follower to say so")
         assert "small:b cannot serve here" in two.log.read_text()
         assert two.answers() == "small:a"
+        wait_for(lambda: kept(one) == {"small:a", "small:b"}, "its files to be kept for it")
         two.behave("b")
         answers_from_both(one, two, "small:b")
+        wait_for(lambda: kept(one) == {"small:b"}, "the old ones to be needed no longer")
     assert {status for status, _ in seen} == {200}
     assert executed(one) == [("small:b", "done")]
+    assert not kept(one), "both said farewell"
 
 
 def test_hosts_that_were_both_killed_come_back_with_what_was_in_production(

@@ -10,11 +10,11 @@ import pytest
 from loop.clock import now_ms
 from storage.database import Database
 from storage.leaders import NoLongerLeading, leader, take_lead
-from storage.processes import supervisors
+from storage.processes import answering_bentos, supervisors
 from storage.promotions import open_promotions, promotions
 from supervisor.leadership import Leadership
 from supervisor.ledger import Ledger, close_open_promotions
-from tests.journeys.conftest import free_port, wait_for
+from tests.homes import free_port, wait_for
 from tests.supervisor.conftest import SmallHome
 
 USE_CASE = "small"
@@ -92,6 +92,28 @@ def test_one_that_beats_leads_on_and_one_that_is_silent_is_succeeded(
     assert second.after(5) and second.settled == 1
     assert not first.after(1), "it comes back and follows"
     assert first.settled == 1
+
+
+def test_what_a_silent_leader_answers_with_is_remembered_until_it_says_otherwise(
+    home: SmallHome, two: tuple[Supervisor, Supervisor]
+) -> None:
+    def answering() -> set[str]:
+        with home.database.reading() as connection:
+            return set(answering_bentos(connection, USE_CASE, at_ms=now_ms()))
+
+    first, second = two
+    first.leadership.bento, second.leadership.bento = "small:old", "small:new"
+    assert first.after(3)
+    assert second.after(SILENCE + 3), "the first is cut off from the database, and answers"
+    assert answering() == {"small:old", "small:new"}
+    assert not first.after(1), "it comes back and follows"
+    first.leadership.bento = "small:new"
+    first.after(3)
+    assert answering() == {"small:new"}
+    with home.database.writing() as connection:
+        first.leadership.leave(connection)
+        second.leadership.leave(connection)
+    assert not answering()
 
 
 def test_a_watcher_that_slept_or_lost_the_database_does_not_count_that_as_silence(

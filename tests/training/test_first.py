@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from storage.database import Database
 from storage.runs import fail_run, request_run, start_run
 from tests.storage.conftest import database as database
-from tests.storage.conftest import postgres as postgres
 from tests.storage.conftest import postgres_url as postgres_url
 from tests.storage.conftest import sqlite_url as sqlite_url
 from tests.storage.conftest import url as url

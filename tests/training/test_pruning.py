@@ -7,9 +7,12 @@ from pathlib import Path
 
 from loop.clock import now_ms
 from storage.database import Database
+from storage.processes import beat
 from storage.promotions import promote_now
 from storage.versions import Version, add_version, versions
 from training.pruning import prune_bentos
+
+DAY_MS = 86_400_000
 
 
 def entered(database: Database, home: Path, number: int, use_case: str = "visits", **more: str) -> str:
@@ -74,6 +77,39 @@ def test_a_snapshot_that_another_version_learned_from_stays(tmp_path: Path) -> N
     assert prune_bentos(database, "visits", tmp_path, 3, at_ms=now_ms()) == ["visits:001"]
     assert (tmp_path / "snapshots/shared.parquet").exists()
     assert (tmp_path / "bentoml/models/others/001").is_dir()
+    database.close()
+
+
+def test_what_a_host_still_answers_with_stays_until_it_goes_on_or_leaves(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    database.migrate()
+    tags = [entered(database, tmp_path, number) for number in range(1, 9)]
+    with database.writing() as connection:
+        for tag in tags[:5]:
+            promote_now(
+                connection, "visits", tag, kind="promotion", actor="test", reason="test", at_ms=now_ms()
+            )
+
+    def says(name: str, bento: str | None, at_ms: int, use_case: str = "visits") -> None:
+        there = {"pid": 1, "host": "there", "started_at_ms": 1, "at_ms": at_ms, "bento": bento}
+        with database.writing() as connection:
+            beat(connection, use_case, name, **there)
+
+    def pruned(at_ms: int) -> list[str]:
+        gone = prune_bentos(database, "visits", tmp_path, 3, at_ms=at_ms)
+        return [tag.removeprefix("visits:") for tag in gone]
+
+    says("supervisor", tags[4], DAY_MS)
+    says("supervisor lagging", tags[1], DAY_MS)  # the versions after it do not load there
+    says("supervisor cut off", tags[0], 1)
+    says("supervisor of earlier code", None, DAY_MS)
+    says("supervisor", "visits:002", DAY_MS, use_case="others")
+    assert pruned(DAY_MS) == []
+    assert pruned(DAY_MS + 2) == ["001"], "it has been silent for a day"
+    assert (tmp_path / "bentoml/bentos/visits/002").is_dir()
+    says("supervisor lagging", tags[4], DAY_MS + 2)
+    assert pruned(DAY_MS + 2) == ["002"]
+    assert there(tmp_path) == ["003", "004", "005", "006", "007", "008"]
     database.close()
 
 

@@ -195,7 +195,10 @@ def test_while_automation_is_paused_nothing_asks_and_what_was_decided_is_done_la
         record_decision(connection, "visits", kind="drift", decision="RETRAIN", sentence="d", at_ms=NOW)
     watch.tell(WRONG * 40, "wrong")
     watch.look()
-    assert not watch.asked() and not watch.quality()
+    watch.look()
+    assert not watch.asked()
+    told = [(one.decision, one.was_paused) for one in watch.quality()]
+    assert told == [("RETRAIN", True)], "an alert goes by it, in a pause as well"
     with watch.database.writing() as connection:
         resume(connection, "visits", actor="person", reason="r", at_ms=NOW)
     watch.look()

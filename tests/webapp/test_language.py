@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
+from babel.dates import format_date
+from babel.localedata import locale_identifiers
 
+from storage.database import Database
+from storage.runs import request_run
 from tests.webapp.conftest import Pages
 from tests.webapp.messages import marked_messages
-from webapp.language import LANGUAGES, Speech, catalogue, choose
+from webapp.language import LANGUAGES, Speech, catalogue, choose, region
+from webapp.plan import Plan
 
 FRENCH = Speech("fr")
 ENGLISH = Speech("en")
+NOVEMBER_21_MS = 1_795_219_200_000
+"""2026, at midnight UTC."""
 
 
 def test_every_marked_text_has_its_french() -> None:
@@ -59,6 +67,57 @@ def test_shares_times_and_sizes_follow_the_language() -> None:
     assert ENGLISH.moment(1_706_659_200_000) == "31 Jan 2024, 00:00 UTC"
     assert (ENGLISH.points(0.1163), ENGLISH.points(-0.06), ENGLISH.points(0.0)) == ("+11.6", "−6.0", "0.0")
     assert re.sub(r"\s", " ", ENGLISH.size(1_540_000)) == "1.5 MB"
+
+
+@pytest.mark.parametrize(
+    ("code", "accepted", "tag", "shown"),
+    [
+        ("en", "en-GB,en;q=0.9", "en-GB", "21 Nov 2026, 00:00 UTC"),
+        ("en", "en-US,en;q=0.9", "en-US", "Nov 21, 2026, 00:00 UTC"),
+        ("en", "en", "en-GB", "21 Nov 2026, 00:00 UTC"),
+        ("en", "fr-FR,fr;q=0.9", "en-GB", "21 Nov 2026, 00:00 UTC"),  # by the switch
+        ("en", "en-XX,en-us;q=0.5,en-AU;q=0.7", "en-AU", "21 Nov 2026, 00:00 UTC"),
+        ("en", "en-../../etc,en-", "en-GB", "21 Nov 2026, 00:00 UTC"),
+        ("fr", "fr", "fr-FR", "21 nov. 2026, 00:00 UTC"),
+        ("fr", "en-US,fr-CA;q=0.5", "fr-CA", "21 nov. 2026, 00:00 UTC"),
+    ],
+)
+def test_dates_are_written_as_the_region_of_the_browser_writes_them(
+    code: str, accepted: str, tag: str, shown: str
+) -> None:
+    assert region(code, accepted) == tag
+    assert Speech(code, tag).moment(NOVEMBER_21_MS) == shown
+
+
+def test_short_dates_of_the_regions_differ() -> None:
+    """The tag that the pages' script gets is one by which a browser writes 21/11/2026 or 11/21/2026."""
+    moment = datetime.fromtimestamp(NOVEMBER_21_MS / 1000, UTC)
+    shown = {tag: format_date(moment, "short", Speech("en", tag).locale) for tag in ("en-GB", "en-US")}
+    assert shown == {"en-GB": "21/11/2026", "en-US": "11/21/26"}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_region_that_may_be_asked_for_can_be_written(code: str) -> None:
+    tags = {region(code, name.replace("_", "-")) for name in locale_identifiers() if name.startswith(code)}
+    assert len(tags) > 20
+    for tag in tags:
+        speech = Speech(code, tag)
+        assert "713" in speech.percent(0.7134, 1).replace(".", "").replace(",", ""), tag
+        assert speech.number(8490.0) and speech.ago(1_000, 181_000) and speech.size(1_540_000)
+        assert "2026" in speech.day(NOVEMBER_21_MS)
+
+
+def test_two_visitors_of_one_language_each_see_their_region(opened: Callable[..., Pages], plan: Plan) -> None:
+    pages = opened()
+    database = Database.open(plan.database_url)
+    with database.writing() as connection:
+        request_run(connection, plan.use_case, trigger="person", reason="r", at_ms=NOVEMBER_21_MS)
+    database.close()
+    for _ in range(2):  # neither keeps the other's
+        for accepted, shown in (("en-US", "Nov 21, 2026"), ("en-GB", "21 Nov 2026")):
+            text = pages.get("/runs", headers={"accept-language": accepted}).text
+            assert f'<html lang="en" data-region="{accepted}">' in text
+            assert f'title="{shown}, 00:00 UTC"' in text
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
-"""Reports as a person sees them: asked for, watched until done, with numbers, files and Evidently's page."""
+"""Reports as a person sees them: asked for, watched until done, with their numbers."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,74 +13,16 @@ from loop.clock import now_ms
 from storage.database import Database
 from storage.decisions import act_on_decision, record_decision
 from storage.processes import beat
-from storage.reports import Report, claim_report, fail_report, finish_report, reports, request_report
+from storage.reports import claim_report, fail_report, reports
 from storage.runs import request_run
 from tests.webapp.conftest import Pages
+from tests.webapp.stored_reports import asked_for, done
+from tests.webapp.stored_reports import database as database
 from use_cases.use_case import SHIPPED, read_use_case
-from webapp.pages.report_files import kept_file
 from webapp.plan import Plan
 
 AS_REGION = {"hx-request": "true", "hx-target": "standing"}
 FRENCH = {"accept-language": "fr"}
-
-
-@pytest.fixture
-def database(plan: Plan) -> Iterator[Database]:
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
-def _asked(database: Database, plan: Plan, at_ms: int | None = None, **asked: Any) -> Report:
-    with database.writing() as connection:
-        return request_report(
-            connection,
-            plan.use_case,
-            trigger="person",
-            reason="a <b>hunch</b>",
-            asked_json=json.dumps(asked or {"last_rows": 1_000}),
-            at_ms=at_ms or now_ms(),
-        )
-
-
-def _numbers(**more: Any) -> str:
-    column = {"group": "input", "kind": "number", "method": "jensenshannon", "threshold": 0.1, "p_value": 0.4}
-    told: dict[str, Any] = {
-        "reference": {"name": "reference", "rows": 5000, "answered": 5000},
-        "current": {"name": "last 1,000 rows", "rows": 1000, "answered": 900, "labelled": 300},
-        "drift_share": 0.5,
-        "drift_threshold": 0.3,
-        "target_drift": None,
-        "prediction_drift": 0.01,
-        "columns": [
-            {**column, "name": "<age>", "distance": 0.25, "is_drifted": False, "note": ""},
-            {**column, "name": "income", "distance": 0.12, "is_drifted": True, "note": "seen <once>"},
-        ],
-        "quality": None,
-        "notes": ["Too few <labels>."],
-    }
-    return json.dumps({**told, **more})
-
-
-def _done(database: Database, plan: Plan, *, html: str | None = "<p>drawn</p>", **more: Any) -> Report:
-    asked = _asked(database, plan)
-    names: dict[str, Any] = {"html": None, "json": None}
-    if html is not None:
-        folder = plan.home / "reports" / plan.use_case
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "drift.html").write_text(html)
-        (folder / "drift.json").write_text("{}")
-        names = {kind: f"reports/{plan.use_case}/drift.{kind}" for kind in names}
-    facts = {
-        "decision": "INVESTIGATE",
-        "sentence": "INVESTIGATE drift_share=0.50 >= 0.30",
-        "numbers_json": _numbers(),
-    }
-    with database.writing() as connection:
-        claim_report(connection, plan.use_case, now_ms(), "reporter@h:1:1")
-        finish_report(connection, asked.report_id, now_ms(), **(facts | names | more))
-    return asked
 
 
 def test_report_now_asks_for_the_window_that_was_chosen(
@@ -145,11 +86,11 @@ def test_snapshots_are_offered_where_the_source_has_them_and_no_others_taken(
     assert "snapshot 2024-02-29 against 2024-01-31" in pages.get(right.headers["location"]).text
 
 
-def test_a_report_is_watched_live_until_it_is_done(
+def test_a_report_is_watched_live_until_it_isdone(
     opened: Callable[..., Pages], plan: Plan, database: Database
 ) -> None:
     pages = opened()
-    asked = _asked(database, plan)
+    asked = asked_for(database, plan)
     path = f"/reports/{asked.report_id}"
     assert (
         "No reporter is there" in pages.get(path).text
@@ -175,10 +116,10 @@ def test_a_report_is_watched_live_until_it_is_done(
     assert "no rows &lt;i&gt;here&lt;/i&gt;" in pages.get("/reports").text
 
 
-def test_a_report_says_its_decision_in_words_and_shows_its_numbers(
+def test_a_report_says_its_decision_in_words_and_shows_itsnumbers(
     opened: Callable[..., Pages], plan: Plan, database: Database
 ) -> None:
-    path = f"/reports/{_done(database, plan).report_id}"
+    path = f"/reports/{done(database, plan).report_id}"
     pages = opened()
     text = pages.get(path).text
     for said in (
@@ -194,48 +135,13 @@ def test_a_report_says_its_decision_in_words_and_shows_its_numbers(
     assert f'id="last-report" href="{path}"' in pages.get("/").text
 
 
-def test_evidently_is_loaded_when_asked_for_in_a_frame_that_may_do_nothing(
-    opened: Callable[..., Pages], plan: Plan, database: Database
-) -> None:
-    path = f"/reports/{_done(database, plan).report_id}"
-    pages = opened()
-    assert "<iframe" not in pages.get(path).text
-    shown = pages.get(f"{path}?show=evidently")
-    assert f'src="{path}/frame" sandbox="allow-scripts"' in shown.text
-    assert "unsafe-inline" not in shown.headers["content-security-policy"]
-    frame = pages.get(f"{path}/frame")
-    policy = frame.headers["content-security-policy"]
-    assert frame.text == "<p>drawn</p>"
-    assert "sandbox allow-scripts;" in policy and "default-src 'none'" in policy
-    assert "allow-same-origin" not in policy and "connect-src" not in policy and "http" not in policy
-    assert frame.headers["x-frame-options"] == "SAMEORIGIN"
-    for name in ("report.html", "report.json"):
-        file = pages.get(f"{path}/{name}")
-        assert file.headers["content-disposition"].startswith("attachment")
-        assert "sandbox" in file.headers["content-security-policy"]
-
-
-def test_files_that_a_killed_report_of_the_same_name_left_are_not_given_out_as_its_own(
-    opened: Callable[..., Pages], plan: Plan, database: Database
-) -> None:
-    report = _done(database, plan)
-    page, numbers = (plan.home / "reports" / plan.use_case / f"drift.{kind}" for kind in ("html", "json"))
-    page.write_text('<html><head><meta name="rebento-report" content="another">')
-    numbers.write_text(f'{{\n "report": "{report.report_id}"}}')
-    path, pages = f"/reports/{report.report_id}", opened()
-    shown = pages.get(path).text
-    assert 'id="get-json"' in shown and 'id="get-html"' not in shown and "show-evidently" not in shown
-    answers = [pages.get(f"{path}/{name}").status_code for name in ("frame", "report.html", "report.json")]
-    assert answers == [404, 404, 200]
-
-
 def test_a_report_names_the_training_it_led_to(
     opened: Callable[..., Pages], plan: Plan, database: Database
 ) -> None:
     with database.writing() as connection:
         told = {"kind": "drift", "decision": "RETRAIN", "sentence": "RETRAIN drift_share=0.5", "at_ms": 1}
         made = record_decision(connection, plan.use_case, **told)
-    path, pages = f"/reports/{_done(database, plan, decision_id=made).report_id}", opened()
+    path, pages = f"/reports/{done(database, plan, decision_id=made).report_id}", opened()
     assert "led-to" not in pages.get(path).text
     with database.writing() as connection:
         run = request_run(connection, plan.use_case, trigger="drift", reason="r", at_ms=1)
@@ -243,46 +149,9 @@ def test_a_report_names_the_training_it_led_to(
     assert f'href="/runs/{run.run_id}"' in pages.get(path).text
 
 
-def test_only_files_among_the_reports_are_ever_served(
-    opened: Callable[..., Pages], plan: Plan, database: Database, tmp_path: Path
-) -> None:
-    secret = plan.home / "secret.html"
-    secret.write_text("secret")
-    (plan.home / "reports").mkdir()
-    (plan.home / "reports" / "link.html").symlink_to(secret)
-    pages = opened()
-    for told in ("../secret.html", "reports/../secret.html", str(secret), "reports/link.html", "reports"):
-        assert kept_file(plan.home, "any", told) is None
-        report = _done(database, plan, html=told)
-    escaped = _done(database, plan, html=None)
-    with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE reports SET html = 'secret.html', json = 'reports/link.html'")
-    for name in ("frame", "report.html", "report.json"):
-        answer = pages.get(f"/reports/{escaped.report_id}/{name}")
-        assert answer.status_code == 404 and "secret" not in answer.text.replace("secret.html", "")
-    assert "files are not there any more" in pages.get(f"/reports/{report.report_id}").text
-
-
-def test_files_take_a_sign_in_and_other_use_cases_reports_are_not_found(
-    opened: Callable[..., Pages], plan: Plan, database: Database
-) -> None:
-    report = _done(database, plan)
-    pages = opened(api_token="secret-token")
-    for name in ("frame", "report.html", "report.json"):
-        answer = pages.get(f"/reports/{report.report_id}/{name}")
-        assert answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
-    assert "Sign in to read its files." in pages.get(f"/reports/{report.report_id}").text
-    assert (
-        pages.post("/reports", data={"csrf": pages.token("/reports")}).headers["location"].endswith("reports")
-    )
-    elsewhere = opened(use_case="other")
-    for path in ("", "/frame", "/report.html", "/report.json"):
-        assert elsewhere.get(f"/reports/{report.report_id}{path}").status_code == 404
-
-
 def test_older_reports_are_a_link_away(opened: Callable[..., Pages], plan: Plan, database: Database) -> None:
     for place in range(32):
-        _asked(database, plan, at_ms=(place + 1) * 1000, last_rows=place + 1)
+        asked_for(database, plan, at_ms=(place + 1) * 1000, last_rows=place + 1)
     pages = opened()
     listed = pages.get("/reports").text
     assert "The last 3 answers" in listed and "The last 2 answers" not in listed

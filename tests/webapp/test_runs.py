@@ -64,8 +64,6 @@ def test_one_kind_of_challenger_may_be_asked_for_and_is_asked_for_again(
     assert pages.submit(f"/runs/{asked.run_id}/retry").status_code == 303
     with database.reading() as connection:
         assert [one.mode for one in runs(connection, plan.use_case)] == ["fine_tuned"] * 2
-    refused = pages.submit("/runs", mode="<best>")
-    assert refused.status_code == 409 and "is no kind of challenger; choose one of fresh" in refused.text
     kept = pages.submit("/runs", mode="recent", as_of="2999-01-01").text
     assert '<option value="recent" selected>' in kept
     with database.reading() as connection:
@@ -96,6 +94,22 @@ def test_a_refused_day_is_said_beside_its_field_and_keeps_what_was_typed(
     answer = opened().submit("/runs", as_of="2999-01-01")
     assert answer.status_code == 422
     assert 'id="as-of-problem"' in answer.text and 'value="2999-01-01"' in answer.text
+    with database.reading() as connection:
+        assert not runs(connection, plan.use_case)
+
+
+@pytest.mark.parametrize("mode", ["nonsense", "<best>", "Fresh", " "])
+def test_a_kind_that_there_is_not_is_said_beside_its_field(
+    mode: str, opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    answer = opened().submit("/runs", mode=mode, as_of="2024-01-31", reason="a <new> year")
+    assert answer.status_code == 422
+    said = re.search(
+        r'<select id="mode"[^>]*aria-invalid="true".*?id="mode-problem"[^>]*>([^<]*)<', answer.text, re.S
+    )
+    assert said is not None and "is no kind of challenger; choose one of fresh, recent" in said.group(1)
+    assert 'value="2024-01-31"' in answer.text and 'value="a &lt;new&gt; year"' in answer.text
+    assert "as-of-problem" not in answer.text and "mode-hint mode-problem" in answer.text
     with database.reading() as connection:
         assert not runs(connection, plan.use_case)
 

@@ -194,7 +194,7 @@ async def _sample(jobs: Jobs, kept: Upload, bento: Bento) -> Sample:
 
 async def _preview(here: Site, request: Request, jobs: Jobs, kept: Upload, bento: Bento) -> Preview:
     """Of the file shown last it is remembered, once the service has looked at it."""
-    key = (kept.upload_id, bento.tag, here.speech(request).code)
+    key = (kept.upload_id, bento.tag, here.speech(request).tag)
     if here.kept.get("preview", (None,))[0] == key:
         remembered: Preview = here.kept["preview"][1]
         return remembered

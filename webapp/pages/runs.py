@@ -16,7 +16,7 @@ from loop.clock import now_ms
 from storage.automation import automation
 from storage.processes import alive
 from storage.promotions import next_promotion, open_promotions
-from storage.run_facts import MODES, Mode
+from storage.run_facts import MODES, Mode, ModeRefused
 from storage.runs import Run, latest_end_ms, run, running_run, runs, waiting_runs
 from storage.verdicts import StoredVerdict, verdicts_of_run
 from webapp import steering
@@ -56,6 +56,9 @@ class RunsView(View):
     as_of: str
     mode: str
     modes: tuple[Mode, ...]
+    reason: str
+    field: str
+    """Of the form, the one that was refused: 'as_of' or 'mode'; '': none was."""
     problem: str
     mark: str
     """Of what it shows: another one where anything has changed."""
@@ -99,13 +102,13 @@ async def show(request: Request) -> Response:
 async def train_now(request: Request, form: FormData) -> Response:
     """Asks for a run, and shows it."""
     here = site(request)
-    wanted = {name: _text(form, name) for name in ("as_of", "mode")}
+    typed = {name: _text(form, name) for name in ("as_of", "mode", "reason")}
     try:
-        asked = await here.write(
-            steering.train, here.plan.use_case, **wanted, reason=_text(form, "reason"), at_ms=now_ms()
-        )
+        asked = await here.write(steering.train, here.plan.use_case, **typed, at_ms=now_ms())
     except steering.AsOfRefused as refusal:
-        return await _show(here, request, **wanted, problem=str(refusal))
+        return await _show(here, request, **typed, field="as_of", problem=str(refusal))
+    except ModeRefused as refusal:
+        return await _show(here, request, **typed, field="mode", problem=str(refusal))
     return see_other(f"/runs/{asked.run_id}")
 
 
@@ -152,7 +155,14 @@ async def retry(request: Request, form: FormData) -> Response:
 
 
 async def _show(
-    here: Site, request: Request, *, as_of: str = "", mode: str = "", problem: str = ""
+    here: Site,
+    request: Request,
+    *,
+    as_of: str = "",
+    mode: str = "",
+    reason: str = "",
+    field: str = "",
+    problem: str = "",
 ) -> Response:
     wished = request.query_params.get("show", "")
     limit = min(int(wished), _MOST_SHOWN) if wished.isascii() and wished.isdecimal() else _SHOWN
@@ -172,6 +182,8 @@ async def _show(
         as_of=as_of,
         mode=mode,
         modes=MODES,
+        reason=reason,
+        field=field,
         problem=problem,
         mark=mark,
     )
