@@ -41,7 +41,7 @@ class Fleet:
     ready_seconds: float = 60.0
     hanging_seconds: float = HANGING_SECONDS
     crashes: int = 0
-    """Workers that ended, or hung and were ended, after the fleet was ready once."""
+    """Workers that ended, or hung and were ended, after they or the whole fleet were ready once."""
     pids: list[int] = field(default_factory=list)
     """Every process it ever had, ended ones too."""
     failure: Refusal | None = None
@@ -187,12 +187,14 @@ class Fleet:
         )  # fmt: skip
         self._count_failure(
             now,
-            f"workers of {self.bento} ended {self._failed_starts + 1} times before all were ready, last with "
-            f"code {code}; the lines above say why",
+            f"workers of {self.bento} ended {self._failed_starts + 1} times before they were ready, last "
+            f"with code {code}; the lines above say why",
+            was_ready=worker.is_ready,
         )
 
-    def _count_failure(self, now: float, sentence: str) -> None:
-        if self._was_ready:
+    def _count_failure(self, now: float, sentence: str, was_ready: bool = False) -> None:
+        # Who was ready can serve, though others are still loading: what ended it came from outside.
+        if self._was_ready or was_ready:
             self.crashes += 1
         else:
             self._failed_starts += 1

@@ -33,7 +33,7 @@ def embedded(package: Package, rows: pd.DataFrame) -> np.ndarray:
 def test_ref_data_is_every_row_the_champion_learned_from_embedded_anew(
     trained: Home, package: Package, tmp_path: Path
 ) -> None:
-    trained.rebento("export", tmp_path)
+    trained.copy(tmp_path / "home").rebento("export", tmp_path)
     written = pd.read_csv(tmp_path / "ref_data.csv")
     assert list(written.columns) == [*DIMENSIONS, "target"]
     raw = person_years(Path()).iloc[:2000]
@@ -74,7 +74,7 @@ def test_equal_rows_have_equal_vectors_in_both_files(trained: Home, tmp_path: Pa
 
 
 def test_without_production_rows_there_is_a_file_with_its_header(trained: Home, tmp_path: Path) -> None:
-    trained.rebento("export", tmp_path / "new" / "folder")
+    trained.copy(tmp_path / "home").rebento("export", tmp_path / "new" / "folder")
     written = (tmp_path / "new" / "folder" / "prod_data.csv").read_text()
     assert written == ",".join([*DIMENSIONS, "target", "prediction"]) + "\n"
 

@@ -206,7 +206,7 @@ def test_a_million_rows_are_answered_in_less_than_a_gibibyte(
     process = subprocess.Popen(
         [BIN / "rebento", "predict", "million.csv", "--output", "answers.csv"],
         cwd=tmp_path,
-        env=trained.environment,
+        env=trained.copy(tmp_path / "home").environment,
         stdout=subprocess.PIPE,
         text=True,
     )

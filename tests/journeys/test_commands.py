@@ -17,6 +17,7 @@ from sqlalchemy import func, inspect, select, update
 
 from storage import schema
 from storage.database import Database
+from tests.databases import only_on_sqlite
 from tests.homes import BIN, Home, free_port, serving, wait_for
 from tests.journeys.command_line import Folder, column, refused, stages
 from tests.shared_data import DATA
@@ -37,6 +38,8 @@ def churn(tmp_path_factory: pytest.TempPathFactory, new_database: Settings) -> t
     return home, said, home.rebento("train").stdout
 
 
+# What is made of a file does not hang on the database.
+@only_on_sqlite
 def test_a_csv_becomes_a_model_of_at_least_83_percent_auc_by_two_commands(
     churn: tuple[Folder, str, str],
 ) -> None:
@@ -52,6 +55,8 @@ def test_a_csv_becomes_a_model_of_at_least_83_percent_auc_by_two_commands(
     assert '"break the contract": 0' in rows  # the eleven blanks are missing values, not lost rows
 
 
+# What is made of a file does not hang on the database.
+@only_on_sqlite
 def test_the_model_of_a_csv_is_served_by_a_third_command(churn: tuple[Folder, str, str]) -> None:
     home = churn[0]
     port = free_port()
@@ -84,6 +89,8 @@ def test_train_keeps_a_champion_and_promote_replaces_it(trained: Home, tmp_path:
     assert stages(home) == {first: "Production", second: "Archived"}
 
 
+# What is made of a file does not hang on the database.
+@only_on_sqlite
 def test_as_of_trains_on_what_was_known_on_that_day_alone(tmp_path: Path, new_database: Settings) -> None:
     with zipfile.ZipFile(DATA / "streamflow_seeds.zip") as archive:
         archive.extractall(tmp_path / "data" / "streamflow")

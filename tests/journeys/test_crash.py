@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import threading
-import urllib.error
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,35 +28,46 @@ def test_a_worker_killed_in_a_stream_of_feedback_loses_none_acknowledged(
 ) -> None:
     home = trained.copy(tmp_path)
     acknowledged: list[str] = []
+    others: Counter[str] = Counter()
     stop = threading.Event()
 
-    with up(home, workers=2) as server:
+    def stream(server: Server, number: int) -> None:
+        count = 0
+        while not stop.is_set():
+            key = f"{number}-{count}"
+            count += 1
+            try:
+                body = {"feedback": [{"row": row, "target": "yes", "key": key}]}
+                answer = server.call("/feedback", body)
+            except (OSError, http.client.HTTPException) as error:  # cut off: not acknowledged
+                others[repr(error)] += 1
+                stop.wait(0.02)
+                continue
+            if answer.status == 200:
+                acknowledged.append(key)
+            else:
+                others[str(answer.status)] += 1
 
-        def stream(number: int) -> None:
-            count = 0
-            while not stop.is_set():
-                key = f"{number}-{count}"
-                count += 1
-                try:
-                    body = {"feedback": [{"row": row, "target": "yes", "key": key}]}
-                    if server.call("/feedback", body).status == 200:
-                        acknowledged.append(key)
-                except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
-                    continue  # cut off: not acknowledged
-
-        threads = [threading.Thread(target=stream, args=(number,)) for number in range(4)]
+    with up(home, workers=2) as server, ExitStack() as streams:
+        threads = [threading.Thread(target=stream, args=(server, number)) for number in range(4)]
         for thread in threads:
             thread.start()
+            streams.callback(thread.join)
+        streams.callback(stop.set)
+
+        def has_gone_on(count: int) -> None:
+            try:
+                wait_for(lambda: len(acknowledged) > count, f"{count} acknowledged")
+            except AssertionError as error:
+                raise AssertionError(f"{len(acknowledged)}, {others}\n{server.log.read_text()}") from error
+
         for wanted in (100, 200, 300):
-            wait_for(lambda wanted=wanted: len(acknowledged) > wanted, f"{wanted} acknowledged")
+            has_gone_on(wanted)
             os.kill(server.workers()[0], signal.SIGKILL)
-        wait_for(lambda: len(acknowledged) > 400, "answers after the kills")
+        has_gone_on(400)
         # The whole machine at once: supervisor and workers, none gets a chance to tidy up.
         for process in (psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()):
             process.kill()
-        stop.set()
-        for thread in threads:
-            thread.join()
 
     database = Database.open(home.database_url)
     with database.reading() as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import only_on_sqlite
 from tests.homes import Home
 from tests.journeys.command_line import Folder, refused, stages
 
@@ -43,6 +44,8 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
     assert [command for command in COMMANDS if f"\n  {command} " not in listed] == []
 
 
+# These are declined before the database is asked for more than a name.
+@only_on_sqlite
 def test_a_refusal_is_one_sentence_that_says_what_to_do(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
     for name in ("predict", "feedback"):
@@ -55,7 +58,7 @@ def test_a_refusal_is_one_sentence_that_says_what_to_do(trained: Home, tmp_path:
     assert "train without --as-of" in refused(home, "train", "--as-of", "2024-01-31")
 
 
-def test_a_numeric_or_unknown_target_is_refused(trained: Home, tmp_path: Path) -> None:
+def test_a_numeric_or_unknown_target_is_refused(tmp_path: Path) -> None:
     (tmp_path / "prices.csv").write_text("".join(f"{n},{n * 1.37:.2f}\n" for n in range(200)))
     text = (tmp_path / "prices.csv").read_text()
     (tmp_path / "prices.csv").write_text("size,price\n" + text)
@@ -74,6 +77,8 @@ def test_without_a_champion_commands_say_how_to_get_one(tmp_path: Path) -> None:
         assert "nothing of doctor_visits is in Production" in said and "rebento train" in said
 
 
+# These are declined before the database is asked for more than a name.
+@only_on_sqlite
 def test_wrong_settings_are_refused_all_at_once(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path, REBENTO_WORKERS="many", REBENTO_API_PORT="0", REBENTO_TYPO="1")
     said = refused(home, "versions")
@@ -82,6 +87,8 @@ def test_wrong_settings_are_refused_all_at_once(trained: Home, tmp_path: Path) -
     assert "REBENTO_API_TOKEN" in refused(open_to_all, "up")
 
 
+# These are declined before the database is asked for more than a name.
+@only_on_sqlite
 def test_a_port_that_is_taken_is_named(trained: Home, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.decisions import StoredDecision, decisions
 from storage.reports import Report, find_report, reports, request_report
 from storage.runs import Run, runs
+from tests.databases import only_on_sqlite
 from tests.homes import Home, Server, up, wait_for
 from tests.journeys.command_line import refused
 from tests.journeys.trainers import stored
@@ -166,6 +167,8 @@ def test_the_reporter_makes_what_a_page_asks_for(served: Server, database: Datab
     assert not [one.path for one in process.memory_maps() if "/pandas/" in one.path]
 
 
+# Both months are read from files.
+@only_on_sqlite
 def test_two_months_of_the_source_tell_a_changed_concept(
     tmp_path: Path, new_database: Callable[[], dict[str, str]]
 ) -> None:

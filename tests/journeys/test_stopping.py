@@ -104,6 +104,8 @@ def test_the_handler_is_there_before_anything_slow_is_imported(home: Home, comma
             process.kill()
 
 
+# That a process ends well with connections to PostgreSQL: test_alone.py, test_hosts.py, test_logs.py.
+@only_on_sqlite
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_process_that_waits_ends_well(home: Home, command: str, number: signal.Signals) -> None:

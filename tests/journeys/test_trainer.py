@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from storage.labelled import labelled_rows, settled_instant
 from storage.verdicts import verdicts_of_run
+from tests.databases import only_on_sqlite
 from tests.homes import Home, wait_for
 from tests.journeys.command_line import refused
 from tests.journeys.trainers import (
@@ -176,6 +177,8 @@ def waits(home: Home, source: str) -> bool:
         return source in set(found.scalars())
 
 
+# The rows are those of the snapshot.
+@only_on_sqlite
 def test_verify_says_so_and_ends_with_one_where_the_model_differs(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
     (tag,) = home.tags()

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,30 @@ def test_a_worker_that_hangs_is_ended_and_counted_as_a_crash(launch: Launch) -> 
     finally:
         fleet.end()
         wait_for(lambda: looked(fleet.is_gone), "all to leave", 20)
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_while_others_still_load_are_no_failed_start(launch: Launch) -> None:
+    fleet = Fleet(launch, 2, "accept")
+
+    def looked(condition: Callable[[], bool]) -> bool:
+        fleet.look(time.monotonic())
+        return condition()
+
+    try:
+        fleet.look(time.monotonic())
+        loading = fleet._workers[0].process
+        loading.send_signal(signal.SIGSTOP)  # for as long as we like
+        for crashes in range(1, 5):
+            wait_for(lambda: looked(lambda: any(one.is_ready for one in fleet._workers)), "a worker")
+            next(one for one in fleet._workers if one.is_ready).process.kill()
+            wait_for(lambda crashes=crashes: looked(lambda: fleet.crashes == crashes), "its end")
+        loading.send_signal(signal.SIGCONT)
+        wait_for(lambda: looked(lambda: fleet.obeys), "both")
+        assert fleet.failure is None
+    finally:
+        fleet.end()
+        wait_for(lambda: looked(lambda: fleet.is_gone), "all to leave", 20)
 
 
 def test_answers_are_counted_by_process_and_probes_are_none(

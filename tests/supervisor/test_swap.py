@@ -73,7 +73,7 @@ def test_a_bento_whose_workers_end_is_not_promoted_and_nobody_notices(home: Smal
         assert failed.error == "small:b cannot serve here; the line above says why"
         home.behave("c", exit=1)
         failed = home.wait(home.request("c"), "failed")
-        assert "ended 3 times before all were ready, last with code 1" in str(failed.error)
+        assert "ended 3 times before they were ready, last with code 1" in str(failed.error)
         assert len(home.workers(supervisor, "a")) == 2
     assert set(seen) == {(200, "small:a")}
     assert home.champion == "small:a"
