@@ -78,6 +78,12 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.home / 'rebento.sqlite'}"
 
     @property
+    def missing_file(self) -> Path | None:
+        """The SQLite file in force where it is not there: opening it would make it."""
+        file = self.database.removeprefix("sqlite:///")
+        return Path(file) if file != self.database and not Path(file).exists() else None
+
+    @property
     def current_use_case(self) -> str:
         """The use case that is meant where none is named: REBENTO_USE_CASE, else the one that `rebento init`
         made current, else the one that comes along."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from commands.options import UseCaseOption
 from installation import Installation
@@ -22,10 +21,7 @@ def doctor(use_case: UseCaseOption = "") -> None:
     settings = place.settings
 
     def open_database() -> Database | None:
-        file = settings.database.removeprefix("sqlite:///")
-        if file != settings.database and not Path(file).exists():
-            return None  # opening it would make it
-        return Database.open(settings.database)
+        return Database.open(settings.database) if settings.missing_file is None else None
 
     failing = 0
     ports = [

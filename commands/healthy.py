@@ -85,9 +85,8 @@ def _is_there(settings: Settings, role: str, use_case: str) -> str:
     from storage.migration import revision
     from storage.processes import here
 
-    file = settings.database.removeprefix("sqlite:///")
-    if file != settings.database and not Path(file).exists():  # opening it would make it
-        raise NotHealthy(f"there is no database {file} yet: no {role} has begun")
+    if settings.missing_file is not None:
+        raise NotHealthy(f"there is no database {settings.missing_file} yet: no {role} has begun")
     host = socket.gethostname()
     with closing(Database.open(settings.database)) as database, database.reading() as connection:
         if revision(connection) is None:

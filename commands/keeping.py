@@ -24,9 +24,9 @@ def backup(file: BackupFile, use_case: UseCaseOption = "") -> None:
 
     place = Installation.find(read_settings(), use_case)
     settings = place.settings
-    here = settings.database.removeprefix("sqlite:///")
-    if here != settings.database and not Path(here).is_file():  # opening it would make it
-        raise Refusal(f"there is nothing to back up: {here} is not there; set REBENTO_HOME to where it is")
+    absent = settings.missing_file
+    if absent is not None:
+        raise Refusal(f"there is nothing to back up: {absent} is not there; set REBENTO_HOME to where it is")
     with place.database() as database, bars() as progress:
         kept = back_up(database, settings.home, settings.use_cases, file, progress.stage)
     size = f"{kept.size_bytes / 1e6:,.1f} MB"

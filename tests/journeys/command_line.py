@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from storage import schema
 from storage.database import Database
@@ -46,3 +46,12 @@ def stages(home: Home) -> dict[str, str]:
     with closing(Database.open(home.database_url)) as database, database.reading() as connection:
         table = schema.versions
         return {tag: stage for tag, stage in connection.execute(select(table.c.tag, table.c.stage))}
+
+
+def stored_and_joined(url: str) -> tuple[int, int]:
+    """How many predictions a database holds, and how many of them have their true answer."""
+    with closing(Database.open(url)) as database, database.reading() as connection:
+        told = schema.feedback.c
+        answered = select(func.count(told.prediction_id.distinct())).where(told.state == "joined")
+        stored = connection.scalar(select(func.count(schema.predictions.c.prediction_id)))
+        return int(stored or 0), int(connection.scalar(answered) or 0)

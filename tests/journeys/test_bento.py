@@ -23,6 +23,7 @@ def bento_folder(home: Home, tag: str) -> Path:
     return home.var / "bentoml" / "bentos" / name / version
 
 
+# The files of a Bento.
 @only_on_sqlite
 def test_each_bento_pins_its_exact_model_in_its_own_bento_yaml(two: Home) -> None:
     tags = two.tags()
@@ -88,6 +89,7 @@ def test_plain_bentoml_serve_gives_the_same_answers_and_refusals(
     assert ours == theirs
 
 
+# The files of a Bento.
 @only_on_sqlite
 def test_nothing_that_trains_or_unpickles_is_inside(trained: Home) -> None:
     source = bento_folder(trained, trained.tags()[0]) / "src"
@@ -110,6 +112,7 @@ def _versions(home: Home) -> list[Path]:
     return [folder for folder in (home.var / "bentoml" / "models" / "small").iterdir() if folder.is_dir()]
 
 
+# It ends before it asks for a row.
 @only_on_sqlite
 def test_a_bento_that_computes_differently_stops_with_one_clear_line(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
@@ -125,6 +128,7 @@ def test_a_bento_that_computes_differently_stops_with_one_clear_line(trained: Ho
     assert "Traceback" not in run.stderr
 
 
+# It ends before it asks for a row.
 @only_on_sqlite
 def test_a_model_whose_files_are_gone_is_named(trained: Home, tmp_path: Path) -> None:
     home = trained.copy(tmp_path)
@@ -135,6 +139,7 @@ def test_a_model_whose_files_are_gone_is_named(trained: Home, tmp_path: Path) ->
     assert "Traceback" not in run.stderr.split("rebento:")[-1]
 
 
+# BentoML's store alone.
 @only_on_sqlite
 def test_the_bento_lists_with_bentomls_own_command(trained: Home) -> None:
     run = subprocess.run(

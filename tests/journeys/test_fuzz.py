@@ -108,6 +108,7 @@ def test_strange_rows_never_break_predict_or_explain(
         run()
 
 
+# None of these bodies comes as far as the database.
 @only_on_sqlite
 def test_strange_bodies_never_break_a_route(trained: Home, tmp_path: Any) -> None:
     kinds = st.sampled_from(

@@ -180,6 +180,7 @@ def test_one_that_waits_leaves_when_told(tmp_path: Path) -> None:
         wait_for(lambda: "Waiting" in (tmp_path / f"serve-{port}.log").read_text(), "it to wait")
 
 
+# It moves to a PostgreSQL of its own.
 @only_on_sqlite
 def test_hosts_that_share_a_store_swap_together_and_survive_the_one_that_leads(
     two: Home, row: Row, tmp_path: Path

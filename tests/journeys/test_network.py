@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from storage.database import Database
 from tests.databases import only_on_sqlite
 from tests.homes import Answer, Home, Server, ask, free_port, up, wait_for
 from tests.journeys import trainers
+from tests.journeys.command_line import stored_and_joined
 from tests.network import FarServer, check_cuts, far_server
 
 # On servers of their own, that they cut off.
@@ -86,14 +85,7 @@ def test_a_database_that_is_silent_keeps_nobody_waiting_and_costs_nothing_acknow
         said = server.log.read_text()
         assert re.search(r"predictions lost at stop, .* rows=5\b", said), said
         assert "Traceback" not in said, said
-    database = Database.open(far.url)
-    with database.reading() as connection:
-        stored = connection.execute(text("SELECT count(*) FROM predictions")).scalar_one()
-        joined = connection.execute(
-            text("SELECT count(DISTINCT prediction_id) FROM feedback WHERE state = 'joined'")
-        ).scalar_one()
-    database.close()
-    assert (stored, joined) == (20 + len(during), 13 + len(during))
+    assert stored_and_joined(far.url) == (20 + len(during), 13 + len(during))
 
 
 def _while_silent(

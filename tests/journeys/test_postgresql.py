@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from storage.database import Database
 from storage.runs import runs
 from tests.databases import only_on_sqlite
 from tests.homes import Home, Server, up, wait_for
+from tests.journeys.command_line import stored_and_joined
 from tests.storage.postgres import restartable
 from tests.storage.postgres import server as postgresql
 
@@ -45,14 +45,7 @@ def test_a_lost_connection_costs_no_answer_and_no_acknowledged_feedback(
             wait_for(lambda: server.metric("prediction_log_waiting_rows") == 0, "the log to catch up")
             assert [_tell(server, one).status for one in during] == [200] * 40
             assert server.metric("prediction_log_lost_total") == 0
-        database = Database.open(postgres.url)
-        with database.reading() as connection:
-            stored = connection.execute(text("SELECT count(*) FROM predictions")).scalar_one()
-            joined = connection.execute(
-                text("SELECT count(DISTINCT prediction_id) FROM feedback WHERE state = 'joined'")
-            ).scalar_one()
-        database.close()
-        assert (stored, joined) == (60, 51)
+        assert stored_and_joined(postgres.url) == (60, 51)
 
 
 def test_hosts_that_share_a_database_ask_once_for_each_multiple_and_do_each_run_once(

@@ -49,6 +49,7 @@ def priorities(process: psutil.Process) -> set[int]:
         ("web", 0, {"typer", "sqlalchemy", "starlette", "jinja2"}, "pages at http"),
     ],
 )
+# What is imported when.
 @only_on_sqlite
 def test_it_imports_at_low_priority(
     trained: Home, tmp_path: Path, command: str, while_ready: int, imports: set[str], said: str

@@ -71,6 +71,7 @@ def begun(home: Home, command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("command", ["up", *COMMANDS])
+# It ends before it reaches a database.
 @only_on_sqlite
 def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) -> None:
     with begun(home, command) as process:
@@ -80,6 +81,7 @@ def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) 
 
 
 @pytest.mark.parametrize("command", ["web", "trainer"])
+# It ends before it reaches a database.
 @only_on_sqlite
 def test_the_handler_is_there_before_anything_slow_is_imported(home: Home, command: str) -> None:
     # Held where it first asks for a module that is slow to import.

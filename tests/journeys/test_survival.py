@@ -111,6 +111,7 @@ def test_a_trainer_that_is_killed_is_started_again(trained: Home, row: Row, tmp_
         assert server.predict(row)
 
 
+# Of this machine's disk; a PostgreSQL has its own.
 @only_on_sqlite
 def test_on_a_full_disk_answers_go_on_and_a_promotion_says_why_it_cannot_be(
     two: Home, row: Row, tmp_path: Path

@@ -13,6 +13,7 @@ from tests.homes import Home
 from tests.journeys.trainers import all_runs, stored
 
 
+# Which challengers are made does not hang on the database.
 @only_on_sqlite
 @pytest.mark.slow
 def test_one_kind_of_challenger_is_made_alone_or_the_sentence_says_why_not(
@@ -40,6 +41,7 @@ def test_one_kind_of_challenger_is_made_alone_or_the_sentence_says_why_not(
     assert (failed.mode, failed.state) == ("fine_tuned", "failed")
 
 
+# Which challengers are made does not hang on the database.
 @only_on_sqlite
 @pytest.mark.slow
 def test_without_a_champion_only_a_fresh_one_can_be_made(trained: Home, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from tests.homes import free_port
 
 
 def binaries() -> Path:
@@ -49,7 +50,7 @@ class Server:
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stdout.decode()}")
         for _ in range(5):  # another process may take the free port first
-            self.port = _free_port()
+            self.port = free_port()
             if self.start():
                 return
         raise RuntimeError(f"PostgreSQL does not start: {(self.folder / 'server.log').read_text()}")
@@ -128,10 +129,3 @@ def _unprivileged() -> pwd.struct_passwd | None:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     return known.get("postgres") or known["nobody"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
