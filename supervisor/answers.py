@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +29,22 @@ def answers_of(pids: Sequence[int], metrics_folder: Path) -> Answers:
     """What these processes have answered since they started. One without a file yet has answered nothing."""
     answers = errors = 0
     for pid in pids:
-        file = metrics_folder / f"counter_{pid}.db"
         try:
-            values = list(MmapedDict.read_all_values_from_file(str(file)))
+            counted = _counted(metrics_folder / f"counter_{pid}.db")
         except FileNotFoundError:
             continue
-        except (ValueError, RuntimeError, OSError):  # it is being made just now: the next look will do
-            continue
-        for key, value, *_ in values:
-            _, name, labels, _ = json.loads(key)
-            if name == _REQUESTS and labels.get("route") not in _NOT_ANSWERS:
-                answers += int(value)
-                errors += int(value) if labels.get("status") == _ERROR else 0
+        except (struct.error, ValueError, RuntimeError, OSError):
+            continue  # a worker makes it empty and fills it a moment later: the next look will do
+        answers += counted.answers
+        errors += counted.errors
+    return Answers(answers, errors)
+
+
+def _counted(file: Path) -> Answers:
+    answers = errors = 0
+    for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):
+        _, name, labels, _ = json.loads(key)
+        if name == _REQUESTS and labels.get("route") not in _NOT_ANSWERS:
+            answers += int(value)
+            errors += int(value) if labels.get("status") == _ERROR else 0
     return Answers(answers, errors)

@@ -24,6 +24,7 @@ from supervisor.observer import Observer
 from supervisor.orphans import Left, Predecessor, only_one
 from supervisor.plan import Plan, greeting
 from supervisor.standing import Standing
+from supervisor.tolerance import Tolerated
 from supervisor.waiting import version_to_serve
 from supervisor.worker import Launch
 
@@ -121,11 +122,9 @@ class _Keeper:
                     every_hour(hourly, stopping)
                     self.before.replace(self.listener)
                     observer.start()
+                look = Tolerated(standing.look, *(child.look for child in plan.children), self.before.look)
                 while not stopping.is_set():
-                    standing.look(time.monotonic())
-                    for child in plan.children:
-                        child.look(time.monotonic())
-                    self.before.look(time.monotonic())
+                    look(time.monotonic())
                     self._pause(standing)
                 self.say("stopping: what is held is answered first")
             finally:

@@ -154,6 +154,9 @@ class SmallHome:
         try:
             wait_for(lambda: self._is_up(process), "the supervisor to answer")
             yield process
+        except BaseException:
+            print(f"{self.log} of port {self.port}:\n{self.log.read_text()}")
+            raise
         finally:
             started = process.children(recursive=True) if process.is_running() else []
             if process.poll() is None:

@@ -17,6 +17,7 @@ from supervisor.answers import Answers, answers_of
 from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.listening import PortTaken, listen, steer_to_newest
+from supervisor.tolerance import Tolerated
 from supervisor.worker import Launch
 from tests.homes import free_port, wait_for
 
@@ -155,3 +156,28 @@ def test_answers_are_counted_by_process_and_probes_are_none(
         names, values = zip(*labels, strict=True)
         value("counter", "api_requests", "api_requests_total", names, values, "Requests.").inc(count)
     assert answers_of([4711, 4712], tmp_path) == Answers(answers=8, errors=2)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x00", b"\xff" * 64, b"\x20\x00\x00\x00" + b"\x01" * 60])
+def test_a_file_that_a_worker_has_only_begun_to_write_counts_nothing_yet(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "counter_4711.db").write_bytes(content)
+    assert answers_of([4711], tmp_path) == Answers(answers=0, errors=0)
+
+
+def test_a_look_that_fails_ends_nothing_and_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    looked: list[float] = []
+
+    def broken(now: float) -> None:
+        raise KeyError("no such worker")
+
+    look = Tolerated(broken, looked.append)
+    for now in (0.0, 1.0, 59.0, 61.0):
+        look(now)
+    assert looked == [0.0, 1.0, 59.0, 61.0], "the looks after it are taken all the same"
+    assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == [
+        "failures=1",
+        "failures=3",
+    ]
+    assert "no such worker" in caplog.text
