@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test test-stack quick lint check bench bench-loop bench-drift screenshots lock clean
+.PHONY: help run test test-stack quick lint check bench bench-loop bench-drift soak screenshots lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -46,6 +46,9 @@ bench: .venv/ready  ## measure the serving path against servers made by hand; pr
 bench-loop: .venv/ready  ## replay real streams through the loop; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.loop
 	$(BIN)/python -m benchmarks.closing
+
+soak: .venv/ready  ## five minutes of calls while anything happens; fails where a promise is not kept
+	$(BIN)/python -m benchmarks.soak
 
 bench-drift: .venv/ready  ## how far the drift alarm can be trusted; fails where a promise is not kept
 	$(BIN)/python -m benchmarks.drift

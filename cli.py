@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from commands.priority import at_low_priority, make_way
 from loop.stopping import Stopped, leave_at_once_when_told
+from runner.priority import at_low_priority, make_way
 
 #: What `rebento up` starts beside the API: what they import must not hold up the first answers.
 _BESIDE = (("trainer",), ("reporter",), ("web",), ("grafana", "watch"))

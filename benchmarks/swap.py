@@ -39,7 +39,7 @@ id: person
 time: year
 embedding: {kind: pca, components: 10}
 candidates: {logistic_regression: {}}
-policy: {probation_seconds: PROBATION}
+policy: POLICY
 """
 
 
@@ -81,11 +81,16 @@ def measure_swap(folder: Path, rounds: int = 3, seconds: float = 12) -> Table:
     return table
 
 
-def prepare(folder: Path, probation_seconds: float = 3) -> tuple[dict[str, str], Path]:
-    """Builds two Bentos in `folder`. Gives the environment that serves them, and a request's body."""
+def prepare(folder: Path, **policy: float) -> tuple[dict[str, str], Path]:
+    """Builds two Bentos in `folder`. Gives the environment that serves them, and a request's body.
+
+    `policy`: what differs from the use case's own, of which the probation of 3 s is one.
+    """
     case = folder / "use_cases" / NAME
     case.mkdir(parents=True)
-    (case / "use_case.yaml").write_text(USE_CASE.replace("PROBATION", f"{probation_seconds:g}"))
+    (case / "use_case.yaml").write_text(
+        USE_CASE.replace("POLICY", json.dumps({"probation_seconds": 3, **policy}))
+    )
     environment = {
         "REBENTO_HOME": str(folder / "var"),
         "REBENTO_USE_CASES": str(folder / "use_cases"),

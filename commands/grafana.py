@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,10 +13,12 @@ import typer
 from commands.options import UseCaseOption
 from commands.speech import speak_as
 from installation import Installation
+from loop.clock import now_ms
 from loop.refusals import Refusal, StorageUnavailable
 from settings import Settings, read_settings
 from storage.database import Database
 from storage.events import loop_events
+from storage.processes import all_alive, beat, farewell, forget_silent
 from terminal import out
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ grafana = typer.Typer(
     help="Put dashboards and annotations into a Grafana that is there already.", no_args_is_help=True
 )
 _WATCH_SECONDS = 10.0
+_ROLE = "annotator"
 
 
 @grafana.command()
@@ -48,17 +54,60 @@ def watch(use_case: UseCaseOption = "") -> None:
     said = ""
     reached: Grafana | None = None
     with place.database() as database, until_told_to_stop("grafana") as stopping:
+        turn = Turn(database, place.use_case_name, host=socket.gethostname(), pid=os.getpid())
         while True:
             try:
-                reached = reached or _reach(place.settings)
-                _annotate(reached, place, database)
+                if turn.take():
+                    reached = reached or _reach(place.settings)
+                    _annotate(reached, place, database)
                 said = ""
             except (StorageUnavailable, Refusal) as refusal:  # it may be back at the next look
+                turn.leave()
                 if str(refusal) != said:
                     log.warning("not marked yet: %s", refusal)
                 said = str(refusal)
             if stopping.wait(_WATCH_SECONDS):
+                turn.leave()
                 return
+
+
+class Turn:
+    """Of several that watch one use case, on hosts of their own perhaps, the youngest marks: else an event
+    might be marked twice. Another takes over once it has left, or has been silent for three looks."""
+
+    def __init__(
+        self, database: Database, use_case: str, *, host: str, pid: int, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._database, self._use_case, self._clock = database, use_case, clock
+        self._host, self._pid, self._started_at_ms = host, pid, clock()
+        self._name = f"{_ROLE} {host}:{pid}"
+
+    def take(self) -> bool:
+        """Says that this process is there; whether it is the one that marks. Raises StorageUnavailable."""
+        at_ms = self._clock()
+        with self._database.writing(durable=False) as connection:
+            beat(
+                connection,
+                self._use_case,
+                self._name,
+                pid=self._pid,
+                host=self._host,
+                started_at_ms=self._started_at_ms,
+                at_ms=at_ms,
+            )
+            within_ms = round(3_000 * _WATCH_SECONDS)
+            there = all_alive(connection, self._use_case, _ROLE, at_ms=at_ms, within_ms=within_ms)
+        youngest = max(there, key=lambda one: (one.started_at_ms, one.name), default=None)
+        return youngest is None or youngest.name == self._name
+
+    def leave(self) -> None:
+        """Leaves the turn to others; a database that is away will notice the silence."""
+        try:
+            with self._database.writing(durable=False) as connection:
+                farewell(connection, self._use_case, self._name, self._pid)
+                forget_silent(connection, self._use_case, _ROLE, self._clock())
+        except StorageUnavailable as refusal:
+            log.warning("the annotator could not say farewell: %s", refusal)
 
 
 def _annotate(reached: Grafana, place: Installation, database: Database) -> int:

@@ -27,7 +27,8 @@ def check(process: str, use_case: str = "") -> str:
 
     serving, webapp: it answers on its port of this machine. trainer, reporting: it has said in the database
     within 15 seconds that it is there for the use case (the current one where none is named, as the process
-    itself would take it), on this host; reporting: and the port of Evidently's pages is open.
+    itself would take it), on this host; reporting: and the port of Evidently's pages is open. annotations: as
+    trainer, within 30 seconds, which it says while it reaches Grafana.
     """
     settings = read_settings()
     use_case = use_case or settings.current_use_case
@@ -46,7 +47,11 @@ def check(process: str, use_case: str = "") -> str:
                 "Evidently's pages should; see its log"
             )
         return f"{said}, and Evidently's pages wait on port {settings.reporting_port}"
-    raise Refusal(f"{process} is none of the processes: ask for serving, webapp, reporting or trainer")
+    if process == "annotations":
+        return _is_there(settings, "annotator", use_case, within_seconds=30)
+    raise Refusal(
+        f"{process} is none of the processes: ask for serving, webapp, reporting, trainer or annotations"
+    )
 
 
 def _answers(settings: Settings, port: int, path: str, what: str) -> str:
@@ -80,7 +85,7 @@ def _is_listening(port: int) -> bool:
     )
 
 
-def _is_there(settings: Settings, role: str, use_case: str) -> str:
+def _is_there(settings: Settings, role: str, use_case: str, within_seconds: int = 15) -> str:
     from storage.database import Database
     from storage.migration import revision
     from storage.processes import here
@@ -91,8 +96,9 @@ def _is_there(settings: Settings, role: str, use_case: str) -> str:
     with closing(Database.open(settings.database)) as database, database.reading() as connection:
         if revision(connection) is None:
             raise NotHealthy(f"the database holds no tables yet: no {role} has begun")
-        found = here(connection, role, host, at_ms=now_ms(), use_case=use_case)
-        another = None if found else here(connection, role, host, at_ms=now_ms())
+        asked: dict[str, int] = {"at_ms": now_ms(), "within_ms": 1_000 * within_seconds}
+        found = here(connection, role, host, use_case=use_case, **asked)
+        another = None if found else here(connection, role, host, **asked)
     if found is None:
         instead = (
             "see the log of its process"
@@ -101,6 +107,7 @@ def _is_there(settings: Settings, role: str, use_case: str) -> str:
             f"became the current use case since, or ask with --use-case {another.use_case}"
         )
         raise NotHealthy(
-            f"no {role} of {use_case} on {host} has said within 15 seconds that it is there; {instead}"
+            f"no {role} of {use_case} on {host} has said within {within_seconds} seconds that it is there; "
+            f"{instead}"
         )
     return f"the {role} of {found.use_case} is there (process {found.pid} on {host})"

@@ -10,13 +10,13 @@ import typer
 
 from commands.learning import train_now
 from commands.options import UseCaseOption, reachable
-from commands.priority import at_low_priority
 from commands.removal import remove_old
 from commands.reports import has_evidently, ui_address, ui_command, ui_host
 from commands.serving import environment_of, serve_place
 from commands.speech import say, speak_as
 from installation import Installation
 from loop.refusals import NothingInProduction
+from runner.priority import at_low_priority
 from settings import read_settings
 from supervisor.hourly import every_hour
 

@@ -14,17 +14,13 @@ import argparse
 import logging
 import os
 import socket
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from monitoring.logs import set_up_logs
+from runner.priority import at_low_priority
 
 #: Exit code of a worker whose Bento cannot serve here: starting it again would not help.
 CANNOT_SERVE = 3
-#: Nice value of what is loaded while others answer.
-LOADING_NICENESS = 10
 
 log = logging.getLogger("rebento.worker")
 
@@ -42,21 +38,11 @@ def load(bento: str) -> Any:
 
 
 def load_aside(bento: str) -> Any:
-    """As `load`, at low priority, so that the workers that answer meanwhile keep the processor.
-
-    In a thread that ends with it: Linux keeps a nice value for each thread, and a thread that has lowered
-    its priority cannot raise it again. Elsewhere priorities belong to the process, and none is lowered.
-    """
+    """As `load`, at low priority, so that the workers that answer meanwhile keep the processor."""
     # Importing it starts a native thread, which would keep the nice value; a twentieth of the whole.
     import onnxruntime  # noqa: F401
 
-    def lowered() -> Any:
-        if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)
-        return load(bento)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="loading") as executor:
-        return executor.submit(lowered).result()
+    return at_low_priority(lambda: load(bento))
 
 
 def serve(app: Any, listener: socket.socket, *, ready_fd: int, drain_seconds: float) -> None:

@@ -16,8 +16,8 @@ from loop.refusals import StorageUnavailable
 from storage.turns import DURABLE
 from storage.unavailable import unavailable_because
 
-#: How long a writer waits for another before it is refused.
-_WAIT_SECONDS = 10
+#: How long a writer waits for another's lock before it is refused, with a reason.
+WAIT_SECONDS = 10
 
 
 def open_engine(url: str, longest_silence_seconds: float) -> Engine:
@@ -94,7 +94,7 @@ def _postgresql_engine(url: URL, longest_silence_seconds: float) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = _engine(url, connect_args={"timeout": _WAIT_SECONDS})
+    engine = _engine(url, connect_args={"timeout": WAIT_SECONDS})
 
     @event.listens_for(engine, "connect")
     def connected(connection: sqlite3.Connection, _record: Any) -> None:
@@ -107,7 +107,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def begins(connection: Connection) -> None:
         durable = connection.get_execution_options().get(DURABLE)
         if durable is None:
-            _set_pragma(connection, "busy_timeout", _WAIT_SECONDS * 1_000)
+            _set_pragma(connection, "busy_timeout", WAIT_SECONDS * 1_000)
             connection.exec_driver_sql("BEGIN")
         else:
             # Only outside a transaction does this pragma take effect.
@@ -130,7 +130,7 @@ def _begin_immediate(connection: Connection) -> None:
     SQLite's own waiting sleeps 100 ms at a time in the end, while others take the lock again and again:
     with four busy processes one call in a hundred took 0.6 to 1.9 s.
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -146,7 +146,7 @@ def _engine(url: URL, **options: Any) -> Engine:
     try:
         return create_engine(
             url,
-            pool_timeout=_WAIT_SECONDS,
+            pool_timeout=WAIT_SECONDS,
             hide_parameters=True,  # rows and feedback must not reach a log through an error's text
             **options,
         )
@@ -156,7 +156,7 @@ def _engine(url: URL, **options: Any) -> Engine:
 
 def _use_wal(engine: Engine) -> None:
     """Puts the file in WAL mode, once for ever. Waits while other processes do the same."""
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         raw = engine.raw_connection()
         try:

@@ -132,7 +132,8 @@ processes = Table(
     "processes",
     metadata,
     Column("use_case", Text, primary_key=True),
-    # 'trainer', 'reporter', 'supervisor' (the leading one), 'supervisor HOLDER' (one that follows)
+    # 'trainer HOST', 'reporter HOST', 'annotator HOST:PID', 'supervisor' (the leading one),
+    # 'supervisor HOLDER' (one that follows)
     Column("name", Text, primary_key=True),
     Column("pid", BigInteger, nullable=False),
     Column("host", Text, nullable=False),

@@ -22,7 +22,8 @@ class Process:
 
     use_case: str
     name: str
-    """'supervisor' (the leading one), 'supervisor HOLDER' (one that follows), 'trainer' or 'reporter'."""
+    """'supervisor' (the leading one), 'supervisor HOLDER' (one that follows), 'trainer HOST',
+    'reporter HOST', or 'annotator HOST:PID'."""
     pid: int
     host: str
     started_at_ms: int
@@ -73,14 +74,23 @@ def alive(
 
     Of several supervisors the leading one, where it is there.
     """
-    return next(iter(_alive(connection, use_case, name, at_ms, within_ms)), None)
+    return next(iter(all_alive(connection, use_case, name, at_ms=at_ms, within_ms=within_ms)), None)
+
+
+def all_alive(
+    connection: Connection, use_case: str, name: str, *, at_ms: int, within_ms: int = 15_000
+) -> tuple[Process, ...]:
+    """As `alive`, each of them: 'NAME' and 'NAME …', by their names."""
+    wanted = _lately(connection, name, at_ms, within_ms).where(_TABLE.c.use_case == use_case)
+    found = connection.execute(wanted.order_by(_TABLE.c.name)).all()  # the shortest name comes first
+    return tuple(Process(*row) for row in found)
 
 
 def supervisors(
     connection: Connection, use_case: str, *, at_ms: int, within_ms: int = 15_000
 ) -> tuple[Process, ...]:
     """Every supervisor that is there, the leading one first."""
-    return _alive(connection, use_case, SUPERVISOR, at_ms, within_ms)
+    return all_alive(connection, use_case, SUPERVISOR, at_ms=at_ms, within_ms=within_ms)
 
 
 def answering_bentos(connection: Connection, use_case: str, *, at_ms: int) -> frozenset[str]:
@@ -90,7 +100,9 @@ def answering_bentos(connection: Connection, use_case: str, *, at_ms: int) -> fr
     goes on answering, and may be back tomorrow.
     """
     return frozenset(
-        one.bento for one in _alive(connection, use_case, SUPERVISOR, at_ms, _DAY_MS) if one.bento is not None
+        one.bento
+        for one in supervisors(connection, use_case, at_ms=at_ms, within_ms=_DAY_MS)
+        if one.bento is not None
     )
 
 
@@ -128,14 +140,6 @@ def forget_silent(connection: Connection, use_case: str, name: str, at_ms: int) 
     before = _TABLE.c.beat_at_ms < _now_ms(connection, at_ms) - _DAY_MS
     named = _TABLE.c.name.startswith(f"{name} ")
     connection.execute(delete(_TABLE).where(_TABLE.c.use_case == use_case, named, before))
-
-
-def _alive(
-    connection: Connection, use_case: str, name: str, at_ms: int, within_ms: int
-) -> tuple[Process, ...]:
-    wanted = _lately(connection, name, at_ms, within_ms).where(_TABLE.c.use_case == use_case)
-    found = connection.execute(wanted.order_by(_TABLE.c.name)).all()  # the shortest name comes first
-    return tuple(Process(*row) for row in found)
 
 
 def _lately(

@@ -17,15 +17,15 @@ from typing import Any, TypeVar
 import psycopg
 from sqlalchemy.engine import URL
 
-#: How long one statement waits for another's lock; the server itself ends it then, with a reason.
-LOCK_SECONDS = 10
+from storage.engines import WAIT_SECONDS
+
 _CONNECT_SECONDS = 5
 #: The question whether a connection of the pool still stands; nothing is quicker to answer.
 _PING_SECONDS = 5.0
-#: Without a byte, while a statement is carried out: more than LOCK_SECONDS, so that the reason arrives.
+#: Without a byte, while a statement is carried out: more than WAIT_SECONDS, so that the reason arrives.
 SILENCE_SECONDS = 12.0
 
-#: libpq's, of this end: packets that nobody acknowledges (milliseconds; more than LOCK_SECONDS, for it counts
+#: libpq's, of this end: packets that nobody acknowledges (milliseconds; more than WAIT_SECONDS, for it counts
 #: as well while the server reads no more), and whether the other host is there at all.
 _CLIENT = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -36,7 +36,7 @@ _CLIENT = {
 }
 #: The server's, for the sessions of ours: one whose host is gone would hold its locks for two hours.
 _SESSION = {
-    "lock_timeout": f"{LOCK_SECONDS}s",
+    "lock_timeout": f"{WAIT_SECONDS}s",
     "tcp_user_timeout": 15_000,
     "tcp_keepalives_idle": 5,
     "tcp_keepalives_interval": 3,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.servers import free_port as free_port
 from tests.databases import copied_database
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,18 +169,6 @@ class Server:
             except psutil.NoSuchProcess:  # it has just ended
                 continue
         return found
-
-
-def free_port() -> int:
-    """Below the range from which the kernel takes the ports of outgoing connections: nobody takes it soon."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("diagnosis", "files", "installation", "monitoring", "terminal", "loop", "runner", "settings"),
         *("reporting", "storage", "supervisor", "training", "use_cases", "webapp"),
     },
-    "cli": {"commands", "loop", "settings", "terminal"},
+    "cli": {"commands", "loop", "runner", "settings", "terminal"},
 }
 
 

@@ -15,6 +15,7 @@ from loop.clock import now_ms
 from storage.database import Database
 from storage.reports import claim_report, finish_report, reports
 from tests.browser.conftest import axe_violations
+from tests.webapp.conftest import database as database
 from tests.webapp.conftest import plan as plan
 from tests.webapp.conftest import served
 from use_cases.contract import Column, Contract
@@ -43,14 +44,6 @@ attempt("storage", () => localStorage.getItem("a"));
 fetch("/settings").then(() => tried.push("fetch"), () => 0)
   .then(() => { document.getElementById("drawn").textContent = "drawn: " + tried.join() });
 </script><img src="/service">"""
-
-
-@pytest.fixture
-def database(plan: Plan) -> Iterator[Database]:
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from commands.priority import NICENESS, at_low_priority
+from runner.priority import NICENESS, at_low_priority
 from tests.databases import only_on_sqlite
 from tests.homes import Home, free_port, wait_for
 from tests.journeys.trainers import log, started

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from storage.database import Database
 from tests.homes import Home, Server, free_port, wait_for
 from tests.journeys.conftest import server as server
 from use_cases.use_case import SHIPPED, read_use_case
@@ -64,6 +65,15 @@ def plan(tmp_path: Path) -> Plan:
         database_url=f"sqlite:///{tmp_path / 'home' / 'rebento.sqlite'}",
         api_url=f"http://127.0.0.1:{free_port()}",
     )
+
+
+@pytest.fixture
+def database(plan: Plan) -> Iterator[Database]:
+    """The plan's database, with its tables."""
+    opened = Database.open(plan.database_url)
+    opened.migrate()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from loop.clock import now_ms
 from storage.database import Database
 from storage.reports import Report, claim_report, finish_report, request_report
 from webapp.plan import Plan
-
-
-@pytest.fixture
-def database(plan: Plan) -> Iterator[Database]:
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def asked_for(database: Database, plan: Plan, at_ms: int | None = None, **asked: Any) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -114,14 +114,6 @@ def test_the_course_needs_twenty_truths_and_shows_where_another_bento_began() ->
     assert drawn is not None and drawn.swaps == (50.0,) and drawn.rows == 120
     assert all(0 <= point.low <= point.share_right <= point.high <= 1 for point in drawn.points)
     assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == pytest.approx(1)
-
-
-@pytest.fixture
-def database(plan: Plan) -> Iterator[Database]:
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def _fill(database: Database, use_case: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from storage.database import Database
 from tests.webapp.conftest import Pages
-from tests.webapp.stored_reports import database as database
 from tests.webapp.stored_reports import done
 from webapp.pages.report_files import kept_file
 from webapp.plan import Plan

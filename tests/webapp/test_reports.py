@@ -17,7 +17,6 @@ from storage.reports import claim_report, fail_report, reports
 from storage.runs import request_run
 from tests.webapp.conftest import Pages
 from tests.webapp.stored_reports import asked_for, done
-from tests.webapp.stored_reports import database as database
 from use_cases.use_case import SHIPPED, read_use_case
 from webapp.plan import Plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -18,14 +18,6 @@ from tests.webapp.conftest import Pages
 from webapp.plan import Plan
 
 SCORE = {"roc_auc": {"value": 0.7, "low": 0.6, "high": 0.8}}
-
-
-@pytest.fixture
-def database(plan: Plan) -> Iterator[Database]:
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def _asked(database: Database, plan: Plan, trigger: str = "feedback", reason: str = "a multiple of k") -> str:

@@ -29,7 +29,6 @@ def at_low_priority(act: Callable[[], Found]) -> Found:
     In a thread that ends with it: on Linux a thread that has lowered its priority cannot raise it again.
     Elsewhere priorities belong to the process, and none is lowered. A thread that `act` starts keeps its own.
     """
-
     from concurrent.futures import ThreadPoolExecutor  # not before a process has its signal handlers
 
     def lowered() -> Found:
