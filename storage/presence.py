@@ -8,6 +8,7 @@ import threading
 from loop.claims import Claim
 from loop.clock import now_ms
 from loop.refusals import StorageUnavailable
+from loop.tolerance import Tolerated
 from storage.database import Database
 from storage.processes import beat, farewell, forget_silent
 
@@ -21,7 +22,7 @@ class Presence:
         self._database, self._use_case, self._claim = database, use_case, claim
         self._name = f"{claim.role} {claim.host}"  # there may be one on each host
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -36,20 +37,24 @@ class Presence:
         except StorageUnavailable as refusal:  # its silence will be noticed
             log.warning("the %s could not say farewell: %s", self._claim.role, refusal)
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
+        surely_beat = Tolerated(f"the {self._claim.role}'s sign of life", log, self._beat)
         while True:
-            try:
-                with self._database.writing(durable=False) as connection:
-                    beat(
-                        connection,
-                        self._use_case,
-                        self._name,
-                        pid=self._claim.pid,
-                        host=self._claim.host,
-                        started_at_ms=self._claim.started_at_ms,
-                        at_ms=now_ms(),
-                    )
-            except StorageUnavailable as refusal:
-                log.warning("the %s could not say that it is there: %s", self._claim.role, refusal)
+            surely_beat()
             if self._left.wait(2.0):
                 return
+
+    def _beat(self) -> None:
+        try:
+            with self._database.writing(durable=False) as connection:
+                beat(
+                    connection,
+                    self._use_case,
+                    self._name,
+                    pid=self._claim.pid,
+                    host=self._claim.host,
+                    started_at_ms=self._claim.started_at_ms,
+                    at_ms=now_ms(),
+                )
+        except StorageUnavailable as refusal:
+            log.warning("the %s could not say that it is there: %s", self._claim.role, refusal)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from loop.clock import now_ms
 from loop.refusals import StorageUnavailable
+from loop.tolerance import Tolerated
 from monitoring import catalogue as metrics
 from monitoring.catalogue import Metric
 from monitoring.ended import fold_ended
@@ -55,6 +56,7 @@ class Observer:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _covered_at: float = -_COVERAGE_EVERY_SECONDS
     _coverage: Coverage | None = None
+    _said: str = ""
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -91,18 +93,21 @@ class Observer:
         return prometheus_text(samples)
 
     def _run(self) -> None:
-        said = ""
+        measure = Tolerated("measuring the loop's state", log, self._measure)
         while True:
-            try:
-                write_text(self.folder, "supervisor", self.look())
-                fold_ended(self.folder)
-                said = ""
-            except (StorageUnavailable, OSError) as error:
-                if str(error) != said:
-                    log.warning("the loop's state could not be measured: %s", error)
-                said = str(error)
+            measure()
             if self._stopping.wait(_EVERY_SECONDS):
                 return
+
+    def _measure(self) -> None:
+        try:
+            write_text(self.folder, "supervisor", self.look())
+            fold_ended(self.folder)
+            self._said = ""
+        except (StorageUnavailable, OSError) as error:
+            if str(error) != self._said:
+                log.warning("the loop's state could not be measured: %s", error)
+            self._said = str(error)
 
     def _processes(self, connection: Connection, at_ms: int) -> dict[str, float]:
         return {

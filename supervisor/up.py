@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from loop.clock import now_ms
+from loop.tolerance import Tolerated
 from storage.database import Database
 from supervisor.counters import Counters, counters
 from supervisor.fleet import Fleet
@@ -24,7 +25,6 @@ from supervisor.observer import Observer
 from supervisor.orphans import Left, Predecessor, only_one
 from supervisor.plan import Plan, greeting
 from supervisor.standing import Standing
-from supervisor.tolerance import Tolerated
 from supervisor.waiting import version_to_serve
 from supervisor.worker import Launch
 
@@ -122,9 +122,10 @@ class _Keeper:
                     every_hour(hourly, stopping)
                     self.before.replace(self.listener)
                     observer.start()
-                look = Tolerated(standing.look, *(child.look for child in plan.children), self.before.look)
+                looks = (standing.look, *(child.look for child in plan.children), self.before.look)
+                look = Tolerated("a look at the processes", log, *(_now(one) for one in looks))
                 while not stopping.is_set():
-                    look(time.monotonic())
+                    look()
                     self._pause(standing)
                 self.say("stopping: what is held is answered first")
             finally:
@@ -153,3 +154,7 @@ class _Keeper:
         self.left.write([*standing.processes(), *self.before.running()], children)
         seconds = _SWAP_SECONDS if standing.is_busy else _LOOK_SECONDS
         select.select(standing.descriptors(), [], [], seconds)
+
+
+def _now(look: Callable[[float], object]) -> Callable[[], object]:
+    return lambda: look(time.monotonic())

@@ -11,6 +11,7 @@ from typing import Self
 from loop.clock import now_ms
 from loop.progress import Progress
 from loop.refusals import StorageUnavailable
+from loop.tolerance import Tolerated
 from storage.database import Database
 from storage.runs import Run, RunNotOpen, beat_run
 
@@ -41,7 +42,7 @@ class Heartbeat:
         self._note(f"begun by {claimed_by}")
         self._is_lost = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def stage(self, text: str, total: int | None = None) -> None:
         self._must_be_ours()
@@ -73,17 +74,21 @@ class Heartbeat:
     def _note(self, text: str) -> None:
         self._log = [*self._log, (now_ms(), text)][-_MOST_LINES:]
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
+        surely_beat = Tolerated(f"the sign of life of the training run {self._run_id}", log, self._beat)
         is_last = False
         while True:
-            stage = {"stage": self._stage, "done": self._done, "total": self._total}
-            told = json.dumps({**stage, "log": self._log})
-            try:
-                with self._database.writing(durable=False) as connection:
-                    is_ours = beat_run(connection, self._run_id, now_ms(), told, claimed_by=self._claimed_by)
-                self._is_lost = not is_ours
-            except StorageUnavailable as refusal:  # the run itself needs the database only at its end
-                log.warning("a training run could not say how far it is run=%s: %s", self._run_id, refusal)
+            surely_beat()
             if is_last:
                 return
             is_last = self._ended.wait(_BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        stage = {"stage": self._stage, "done": self._done, "total": self._total}
+        told = json.dumps({**stage, "log": self._log})
+        try:
+            with self._database.writing(durable=False) as connection:
+                is_ours = beat_run(connection, self._run_id, now_ms(), told, claimed_by=self._claimed_by)
+            self._is_lost = not is_ours
+        except StorageUnavailable as refusal:  # the run itself needs the database only at its end
+            log.warning("a training run could not say how far it is run=%s: %s", self._run_id, refusal)

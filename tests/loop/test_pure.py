@@ -17,6 +17,7 @@ EDGES = {
     "claims": {"os", "socket"},
     "clock": {"time"},
     "stopping": {"logging", "os", "signal", "threading"},
+    "tolerance": {"logging", "time"},
 }
 
 

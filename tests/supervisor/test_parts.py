@@ -17,7 +17,6 @@ from supervisor.answers import Answers, answers_of
 from supervisor.counters import counters
 from supervisor.fleet import Fleet
 from supervisor.listening import PortTaken, listen, steer_to_newest
-from supervisor.tolerance import Tolerated
 from supervisor.worker import Launch
 from tests.homes import free_port, wait_for
 
@@ -164,20 +163,3 @@ def test_a_file_that_a_worker_has_only_begun_to_write_counts_nothing_yet(
 ) -> None:
     (tmp_path / "counter_4711.db").write_bytes(content)
     assert answers_of([4711], tmp_path) == Answers(answers=0, errors=0)
-
-
-def test_a_look_that_fails_ends_nothing_and_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    looked: list[float] = []
-
-    def broken(now: float) -> None:
-        raise KeyError("no such worker")
-
-    look = Tolerated(broken, looked.append)
-    for now in (0.0, 1.0, 59.0, 61.0):
-        look(now)
-    assert looked == [0.0, 1.0, 59.0, 61.0], "the looks after it are taken all the same"
-    assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == [
-        "failures=1",
-        "failures=3",
-    ]
-    assert "no such worker" in caplog.text
