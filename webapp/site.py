@@ -145,12 +145,17 @@ def see_other(url: str) -> RedirectResponse:
 
 
 def remember(response: Response, request: Request, name: str, value: str, seconds: int | None = None) -> None:
-    """Sets a cookie that scripts cannot read and other sites' pages cannot make a browser send."""
+    """Sets a cookie that scripts cannot read and other sites' pages cannot make a browser send.
+
+    Where the browser came by TLS it is never sent without. Behind a proxy the proxy says so, and is believed:
+    who says so untruly keeps a cookie from nobody but themselves.
+    """
+    by_tls = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
     response.set_cookie(
         name,
         value,
         max_age=seconds,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=by_tls,
     )

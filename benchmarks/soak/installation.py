@@ -68,7 +68,7 @@ class Installation:
         (thing,) = self.chance.choices([one for _, one in things], [weight for weight, _ in things])
         try:
             thing()
-        except psutil.NoSuchProcess:  # it was about to end by itself
+        except psutil.NoSuchProcess:  # it was about to end by itself, or is only just being started
             return
         self.done[thing.__name__] += 1
 
@@ -80,23 +80,20 @@ class Installation:
 
     def kill_worker(self) -> None:
         worker = self._any("runner.worker")
-        if worker is not None:
-            self.kills.append(time.time())
-            worker.kill()
+        self.kills.append(time.time())
+        worker.kill()
 
     def freeze_worker(self) -> None:
         worker = self._any("runner.worker")
-        if worker is not None:
-            worker.suspend()
-            time.sleep(self.chance.uniform(0.5, 3))
-            worker.resume()
+        worker.suspend()
+        time.sleep(self.chance.uniform(0.5, 3))
+        worker.resume()
 
     def kill_beside(self) -> None:
         """The trainer, the reporter or the pages, and what they started."""
-        victim = self._any(self.chance.choice(["rebento trainer", "rebento reporter", "rebento web"]))
-        if victim is not None:
-            for one in (*victim.children(recursive=True), victim):
-                one.kill()
+        victim = self._any(self.chance.choice(["cli trainer", "cli reporter", "cli web"]))
+        for one in (*victim.children(recursive=True), victim):
+            one.kill()
 
     def kill_supervisor(self) -> None:
         assert self.process is not None
@@ -138,10 +135,13 @@ class Installation:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60), psutil.wait_procs(started, timeout=10)[1]
 
-    def _any(self, named: str) -> psutil.Process | None:
+    def _any(self, named: str) -> psutil.Process:
+        """One of the supervisor's processes. Raises psutil.NoSuchProcess where there is none now."""
         assert self.process is not None
         found = []
         for child in psutil.Process(self.process.pid).children():
             if named in " ".join(child.cmdline()):
                 found.append(child)
-        return self.chance.choice(found) if found else None
+        if not found:
+            raise psutil.NoSuchProcess(0, named)
+        return self.chance.choice(found)

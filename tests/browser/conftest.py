@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ CHROMIUM = "/usr/bin/chromium"
 
 #: A busy machine takes its time; what never comes still fails.
 _PATIENCE_MS = 60_000
+#: Mistakes of the pages, not refusals of the service, which a browser's console tells as well.
+_OURS = re.compile(r"Content Security Policy|\bhx-")
 expect.set_options(timeout=_PATIENCE_MS)
 
 
@@ -63,10 +66,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None,
-        )
+        page.on("console", lambda line: errors.append(line.text) if _OURS.search(line.text) else None)
         page.goto(path)
         return page
 

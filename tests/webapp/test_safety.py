@@ -115,6 +115,22 @@ def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(opened: Open) ->
     cookies.append(pages.submit("/language", language="fr").headers["set-cookie"])
     for cookie in cookies:
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert "Secure" not in cookie, "on this machine there is no TLS"
+
+
+def test_cookies_of_who_came_by_tls_are_never_sent_without(opened: Open) -> None:
+    pages = opened(api_token="the token")
+    token = pages.token("/sign-in")
+    behind_a_proxy = {"x-forwarded-proto": "https"}
+    answers = [
+        pages.post("/sign-in", data={"csrf": token, "token": "the token"}, headers=behind_a_proxy),
+        pages.post("/language", data={"csrf": token, "language": "fr"}, headers=behind_a_proxy),
+    ]
+    pages.cookies.clear()
+    answers.append(pages.get("/", headers=behind_a_proxy))
+    for answer in answers:
+        assert answer.status_code < 400
+        assert "Secure" in answer.headers["set-cookie"]
 
 
 def test_reading_a_page_writes_nothing(plan: Plan, opened: Open) -> None:
