@@ -29,6 +29,8 @@ from storage.versions import Version, champion, versions
 #: Clocks of two machines may be so far apart.
 _APART_MS = 2_000
 _PROCESSES = ("supervisor", "trainer")
+#: What is loaded at low priority beside a service that has just begun may take so long on a busy machine.
+_BEGINNING_MS = 60_000
 FROM_A_BACKUP = (
     "stop Rebento, move REBENTO_HOME away (name an empty database, where REBENTO_DATABASE_URL is set), then "
     "`rebento restore FILE`"
@@ -130,7 +132,10 @@ def processes(connection: Connection, use_case: str, at_ms: int) -> Iterator[Fin
         yield Finding("processes", "look", f"{use_case} is not being served", "`rebento up` serves it")
         return
     silent = [name for name, process in there.items() if process is None]
-    if silent:
+    if silent and at_ms - there["supervisor"].started_at_ms < _BEGINNING_MS:
+        said = f"not heard of yet: {', '.join(silent)}; the service began within the last minute"
+        yield Finding("processes", "look", said, "ask again in a minute")
+    elif silent:
         advice = "`rebento up` starts it again by itself; its reason is in the log"
         yield Finding("processes", "failing", f"silent: {', '.join(silent)}", advice)
     else:

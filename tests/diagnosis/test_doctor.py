@@ -21,6 +21,7 @@ from loop.refusals import StorageUnavailable
 from storage import schema
 from storage.database import Database
 from storage.migration import upgrade
+from storage.processes import beat
 from tests.homes import BIN, ROOT, Home, free_port, serving
 from tests.storage.conftest import postgres_url as postgres_url
 
@@ -84,6 +85,22 @@ def test_lost_files_a_future_clock_and_a_damaged_file_are_each_named(trained: Ho
     assert said["champion"].startswith("FAIL the model in")
     assert re.match(r"FAIL rows are stored that come 3,\d\d\d s from now", said["clock"])
     assert said["database"].startswith("ok")
+
+
+@pytest.mark.parametrize(("seconds", "health"), [(5, "look"), (120, "failing")])
+def test_a_trainer_that_was_not_heard_of_is_missed_once_it_had_the_time_to_start(
+    tmp_path: Path, seconds: int, health: str
+) -> None:
+    database = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
+    database.migrate()
+    at_ms = now_ms()
+    with database.writing() as connection:
+        begun = {"pid": 4711, "host": "here", "started_at_ms": at_ms - 1_000 * seconds, "at_ms": at_ms}
+        beat(connection, "small", "supervisor", **begun)
+    with database.reading() as connection:
+        (found,) = stored.processes(connection, "small", at_ms)
+    database.close()
+    assert found.health == health and "trainer" in found.sentence
 
 
 def test_a_damaged_file_is_seen(tmp_path: Path) -> None:
