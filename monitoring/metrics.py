@@ -8,14 +8,21 @@ answers for all, and what a worker that ended has counted stays counted.
 from __future__ import annotations
 
 import os
-import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    metrics_core,
+    multiprocess,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from monitoring import catalogue
@@ -26,8 +33,6 @@ from monitoring.tally import CounterTally, HistogramTally
 
 #: How long an answer may wait to be seen by another worker's scrape.
 FLUSH_SECONDS = 0.05
-#: How often a scrape is tried while other workers are making their files.
-_LOOKS = 20
 _SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -135,28 +140,36 @@ class ServiceMetrics:
         time.sleep(FLUSH_SECONDS * 1.2)  # the other workers' turn to carry over
         folder = Path(self._shared)
         with reading(folder):
-            return _merged_text() + texts_beside(folder)
+            return _merged_text(folder) + texts_beside(folder)
 
 
 def _gauge(metric: Metric, registry: CollectorRegistry, mode: Literal["livesum", "livemax"]) -> Gauge:
     return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
 
 
-def _merged_text() -> bytes:
-    """Every process's counters as one text.
-
-    A worker that starts makes its file empty and fills it a moment later; prometheus_client cannot read
-    it in between, so that one look is taken again.
-    """
-    for _ in range(_LOOKS - 1):
-        try:
-            return _look()
-        except struct.error:
-            time.sleep(0.005)
-    return _look()
-
-
-def _look() -> bytes:
+def _merged_text(folder: Path) -> bytes:
+    """Every process's counters as one text."""
     merged = CollectorRegistry()
-    multiprocess.MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+    _Filled(merged, str(folder))
     return generate_latest(merged)
+
+
+class _Filled(multiprocess.MultiProcessCollector):
+    """Passes over empty files, which prometheus_client cannot read: a worker makes its file empty and fills
+    it a moment later, or was killed before it did."""
+
+    def __init__(self, registry: CollectorRegistry, path: str) -> None:
+        super().__init__(registry, path)  # type: ignore[no-untyped-call]
+        self._folder = Path(path)
+
+    def collect(self) -> Iterable[metrics_core.Metric]:
+        filled = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        merged: Iterable[metrics_core.Metric] = self.merge(filled, accumulate=True)  # type: ignore[no-untyped-call]
+        return merged
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # a gauge of a worker that has just ended
+        return 0
