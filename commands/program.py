@@ -29,7 +29,9 @@ app = typer.Typer(
 
 
 def healthy(
-    process: Annotated[str, typer.Argument(help="serving, webapp, reporting or trainer.", metavar="PROCESS")],
+    process: Annotated[
+        str, typer.Argument(help="serving, webapp, reporting, trainer or annotations.", metavar="PROCESS")
+    ],
     use_case: UseCaseOption = "",
 ) -> None:
     """Say whether one process of this machine is well; exit code 1 and why, where it is not."""

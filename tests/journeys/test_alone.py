@@ -206,7 +206,8 @@ def test_an_unknown_process_is_refused_by_name(tmp_path: Path) -> None:
     refused = Home(tmp_path).rebento("healthy", "postgres", check=False)
     assert refused.returncode == 1
     assert refused.stderr == (
-        "rebento: postgres is none of the processes: ask for serving, webapp, reporting or trainer\n"
+        "rebento: postgres is none of the processes: "
+        "ask for serving, webapp, reporting, trainer or annotations\n"
     )
 
 

@@ -118,7 +118,7 @@ def test_a_file_that_may_only_be_read_is_refused() -> None:
 def test_a_lock_that_is_not_released_is_refused_and_not_waited_for_for_ever(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.engines._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("storage.engines.WAIT_SECONDS", 0.2)
     database = Database.open(sqlite_url)
     database.migrate()
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
