@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,12 +11,14 @@ import typer
 from commands.options import UseCaseOption
 from commands.speech import speak_as
 from installation import Installation
+from loop.claims import Claim
 from loop.clock import now_ms
 from loop.refusals import Refusal, StorageUnavailable
 from settings import Settings, read_settings
 from storage.database import Database
 from storage.events import loop_events
-from storage.processes import all_alive, beat, farewell, forget_silent
+from storage.presence import beat_as, say_farewell
+from storage.processes import all_alive
 from terminal import out
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ grafana = typer.Typer(
     help="Put dashboards and annotations into a Grafana that is there already.", no_args_is_help=True
 )
 _WATCH_SECONDS = 10.0
-_ROLE = "annotator"
 
 
 @grafana.command()
@@ -54,7 +53,7 @@ def watch(use_case: UseCaseOption = "") -> None:
     said = ""
     reached: Grafana | None = None
     with place.database() as database, until_told_to_stop("grafana") as stopping:
-        turn = Turn(database, place.use_case_name, host=socket.gethostname(), pid=os.getpid())
+        turn = Turn(database, place.use_case_name, Claim.of_this_process("annotator", now_ms()))
         while True:
             try:
                 if turn.take():
@@ -76,38 +75,23 @@ class Turn:
     might be marked twice. Another takes over once it has left, or has been silent for three looks."""
 
     def __init__(
-        self, database: Database, use_case: str, *, host: str, pid: int, clock: Callable[[], int] = now_ms
+        self, database: Database, use_case: str, claim: Claim, clock: Callable[[], int] = now_ms
     ) -> None:
-        self._database, self._use_case, self._clock = database, use_case, clock
-        self._host, self._pid, self._started_at_ms = host, pid, clock()
-        self._name = f"{_ROLE} {host}:{pid}"
+        self._database, self._use_case, self._claim, self._clock = database, use_case, claim, clock
+        self._name = f"{claim.role} {claim.host}:{claim.pid}"
 
     def take(self) -> bool:
         """Says that this process is there; whether it is the one that marks. Raises StorageUnavailable."""
-        at_ms = self._clock()
+        at_ms, within_ms = self._clock(), round(3_000 * _WATCH_SECONDS)
         with self._database.writing(durable=False) as connection:
-            beat(
-                connection,
-                self._use_case,
-                self._name,
-                pid=self._pid,
-                host=self._host,
-                started_at_ms=self._started_at_ms,
-                at_ms=at_ms,
-            )
-            within_ms = round(3_000 * _WATCH_SECONDS)
-            there = all_alive(connection, self._use_case, _ROLE, at_ms=at_ms, within_ms=within_ms)
+            beat_as(connection, self._use_case, self._name, self._claim, at_ms)
+            there = all_alive(connection, self._use_case, self._claim.role, at_ms=at_ms, within_ms=within_ms)
         youngest = max(there, key=lambda one: (one.started_at_ms, one.name), default=None)
         return youngest is None or youngest.name == self._name
 
     def leave(self) -> None:
-        """Leaves the turn to others; a database that is away will notice the silence."""
-        try:
-            with self._database.writing(durable=False) as connection:
-                farewell(connection, self._use_case, self._name, self._pid)
-                forget_silent(connection, self._use_case, _ROLE, self._clock())
-        except StorageUnavailable as refusal:
-            log.warning("the annotator could not say farewell: %s", refusal)
+        """Leaves the turn to others."""
+        say_farewell(self._database, self._use_case, self._name, self._claim)
 
 
 def _annotate(reached: Grafana, place: Installation, database: Database) -> int:

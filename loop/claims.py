@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
-Role = Literal["trainer", "reporter", "command"]
+Role = Literal["trainer", "reporter", "annotator", "command"]
 
 #: Work whose claimant has been silent for so long has lost it: it speaks every two seconds.
 SILENCE_MS = 60_000

@@ -40,12 +40,21 @@ def fold_ended(folder: Path, left_alone: int = _LEFT_ALONE) -> int:
     return len(ended)
 
 
+def is_filled(path: Path) -> bool:
+    """Whether a file of counters can be read: a worker makes it empty and fills it a moment later, or is
+    killed before it does. One that is gone holds nothing either."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def _fold(folder: Path, kind: str, pids: list[int]) -> None:
     target = folder / f"{kind}_{_FOLDED}.db"
     files = [path for pid in pids if (path := folder / f"{kind}_{pid}.db").exists()]
     sums: dict[str, float] = defaultdict(float)
     for path in (*files, target):
-        if path.exists() and path.stat().st_size:
+        if is_filled(path):
             for key, value in _values(path):
                 sums[key] += value
     unfinished = folder / f"{kind}_{_FOLDED}.unfinished"  # no name that a scrape looks for

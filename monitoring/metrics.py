@@ -27,7 +27,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from monitoring import catalogue
 from monitoring.catalogue import Metric
-from monitoring.ended import reading
+from monitoring.ended import is_filled, reading
 from monitoring.exposition import texts_beside
 from monitoring.tally import CounterTally, HistogramTally
 
@@ -155,21 +155,13 @@ def _merged_text(folder: Path) -> bytes:
 
 
 class _Filled(multiprocess.MultiProcessCollector):
-    """Passes over empty files, which prometheus_client cannot read: a worker makes its file empty and fills
-    it a moment later, or was killed before it did."""
+    """Passes over empty files, which prometheus_client cannot read."""
 
     def __init__(self, registry: CollectorRegistry, path: str) -> None:
         super().__init__(registry, path)  # type: ignore[no-untyped-call]
         self._folder = Path(path)
 
     def collect(self) -> Iterable[metrics_core.Metric]:
-        filled = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        filled = [str(file) for file in self._folder.glob("*.db") if is_filled(file)]
         merged: Iterable[metrics_core.Metric] = self.merge(filled, accumulate=True)  # type: ignore[no-untyped-call]
         return merged
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:  # a gauge of a worker that has just ended
-        return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from sqlalchemy import Connection
+
 from loop.claims import Claim
 from loop.clock import now_ms
 from loop.refusals import StorageUnavailable
@@ -13,6 +15,22 @@ from storage.database import Database
 from storage.processes import beat, farewell, forget_silent
 
 log = logging.getLogger("rebento.storage")
+
+
+def beat_as(connection: Connection, use_case: str, name: str, claim: Claim, at_ms: int) -> None:
+    """Says that the claimant is there under this name."""
+    started_at_ms = claim.started_at_ms
+    beat(connection, use_case, name, pid=claim.pid, host=claim.host, started_at_ms=started_at_ms, at_ms=at_ms)
+
+
+def say_farewell(database: Database, use_case: str, name: str, claim: Claim) -> None:
+    """Has the claimant be there no more. A database that is away will notice its silence."""
+    try:
+        with database.writing() as connection:
+            farewell(connection, use_case, name, claim.pid)
+            forget_silent(connection, use_case, claim.role, now_ms())
+    except StorageUnavailable as refusal:
+        log.warning("the %s could not say farewell: %s", claim.role, refusal)
 
 
 class Presence:
@@ -30,12 +48,7 @@ class Presence:
     def __exit__(self, *_: object) -> None:
         self._left.set()
         self._thread.join()
-        try:
-            with self._database.writing() as connection:
-                farewell(connection, self._use_case, self._name, self._claim.pid)
-                forget_silent(connection, self._use_case, self._claim.role, now_ms())
-        except StorageUnavailable as refusal:  # its silence will be noticed
-            log.warning("the %s could not say farewell: %s", self._claim.role, refusal)
+        say_farewell(self._database, self._use_case, self._name, self._claim)
 
     def _run(self) -> None:
         surely_beat = Tolerated(f"the {self._claim.role}'s sign of life", log, self._beat)
@@ -47,14 +60,6 @@ class Presence:
     def _beat(self) -> None:
         try:
             with self._database.writing(durable=False) as connection:
-                beat(
-                    connection,
-                    self._use_case,
-                    self._name,
-                    pid=self._claim.pid,
-                    host=self._claim.host,
-                    started_at_ms=self._claim.started_at_ms,
-                    at_ms=now_ms(),
-                )
+                beat_as(connection, self._use_case, self._name, self._claim, now_ms())
         except StorageUnavailable as refusal:
             log.warning("the %s could not say that it is there: %s", self._claim.role, refusal)

@@ -31,10 +31,8 @@ def answers_of(pids: Sequence[int], metrics_folder: Path) -> Answers:
     for pid in pids:
         try:
             counted = _counted(metrics_folder / f"counter_{pid}.db")
-        except FileNotFoundError:
-            continue
         except (struct.error, ValueError, RuntimeError, OSError):
-            continue  # a worker makes it empty and fills it a moment later: the next look will do
+            continue  # it is not there yet, or only just being made: the next look will do
         answers += counted.answers
         errors += counted.errors
     return Answers(answers, errors)

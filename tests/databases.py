@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+
+from storage.database import Database
 
 KINDS = ("sqlite", "postgresql")
 
@@ -27,6 +31,15 @@ def empty_database(server: str) -> str:
 def copied_database(url: str) -> str:
     """URL of a copy of a PostgreSQL database that nobody uses at the moment, on the same server."""
     return _create(url, str(make_url(url).database))
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Database]:
+    """The database of a URL, open for the block, with its tables."""
+    opened = Database.open(url)
+    opened.migrate()
+    yield opened
+    opened.close()
 
 
 def _create(server: str, template: str) -> str:

@@ -12,20 +12,19 @@ from benchmarks.soak.callers import Account
 from loop.clock import now_ms
 from storage.database import Database
 from storage.versions import Version, add_version, change_stage
+from tests.databases import migrated
 
 KILLED_AT = 1_000.0
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'rebento.sqlite'}")
-    opened.migrate()
     version = Version("small:a", "small", "small:a", "None", now_ms(), None, None, "", "sgd", "{}", None)
-    with opened.writing() as connection:
-        add_version(connection, version)
-        change_stage(connection, "small:a", "Production", actor="test", reason="first", at_ms=now_ms())
-    yield opened
-    opened.close()
+    with migrated(f"sqlite:///{tmp_path / 'rebento.sqlite'}") as opened:
+        with opened.writing() as connection:
+            add_version(connection, version)
+            change_stage(connection, "small:a", "Production", actor="test", reason="first", at_ms=now_ms())
+        yield opened
 
 
 def cut(at: float) -> Callable[[Account], None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from commands.grafana import Turn
+from loop.claims import Claim
 from loop.clock import now_ms
 from storage.database import Database
 from storage.processes import all_alive
@@ -82,7 +83,7 @@ def test_of_several_the_youngest_marks_and_another_once_it_has_left_or_is_silent
     database.migrate()
 
     def turn(pid: int, clock: Clock) -> Turn:
-        return Turn(database, "small", host="here", pid=pid, clock=clock)
+        return Turn(database, "small", Claim("annotator", "here", pid, clock()), clock)
 
     clock = Clock()
     old = turn(1, clock)

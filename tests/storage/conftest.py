@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from tests.databases import KINDS, empty_database
+from tests.databases import KINDS, empty_database, migrated
 
 
 @pytest.fixture
@@ -33,7 +33,5 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     """A migrated database of either kind."""
-    opened = Database.open(url)
-    opened.migrate()
-    yield opened
-    opened.close()
+    with migrated(url) as opened:
+        yield opened

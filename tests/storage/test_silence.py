@@ -16,6 +16,7 @@ from loop.refusals import StorageUnavailable
 from storage.database import HURRIED_SECONDS, Database
 from storage.feedback import record_feedback
 from storage.silence import SILENCE_SECONDS, bounds
+from tests.databases import migrated
 from tests.network import FarServer, check_cuts, far_server
 from tests.storage.rows import USE_CASE, log, tell, truth
 
@@ -34,10 +35,8 @@ def far() -> Iterator[FarServer]:
 
 @pytest.fixture
 def database(far: FarServer) -> Iterator[Database]:
-    opened = Database.open(far.far_url)
-    opened.migrate()
-    yield opened
-    opened.close()
+    with migrated(far.far_url) as opened:
+        yield opened
 
 
 @pytest.fixture(params=TROUBLES)

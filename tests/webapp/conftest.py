@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from storage.database import Database
+from tests.databases import migrated
 from tests.homes import Home, Server, free_port, wait_for
 from tests.journeys.conftest import server as server
 from use_cases.use_case import SHIPPED, read_use_case
@@ -70,10 +71,8 @@ def plan(tmp_path: Path) -> Plan:
 @pytest.fixture
 def database(plan: Plan) -> Iterator[Database]:
     """The plan's database, with its tables."""
-    opened = Database.open(plan.database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
+    with migrated(plan.database_url) as opened:
+        yield opened
 
 
 @pytest.fixture
