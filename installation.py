@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from loop.places import UNFINISHED_RESTORE, bento_code, model_folder
 from loop.refusals import NothingInProduction, Refusal, StorageUnavailable
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 def make_current(settings: Settings, use_case_name: str) -> None:
     """The use case that commands mean when they name none."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    (settings.home / CURRENT_USE_CASE).write_text(use_case_name + "\n", encoding="utf-8")
+    # In one step: a command that read an emptied file would mean the use case that comes along.
+    new = settings.home / f"{CURRENT_USE_CASE}.{uuid4().hex}"
+    new.write_text(use_case_name + "\n", encoding="utf-8")
+    new.replace(settings.home / CURRENT_USE_CASE)
 
 
 def bento_folder(home: Path, tag: str) -> Path:

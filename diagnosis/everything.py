@@ -14,7 +14,7 @@ from loop.places import UNFINISHED_RESTORE
 from loop.refusals import StorageUnavailable
 from storage.condition import REVISIONS, is_damage, missing_tables, revision
 from storage.database import Database
-from storage.processes import supervisors
+from storage.processes import Process, supervisors
 from use_cases.use_case import UseCase
 
 
@@ -52,7 +52,7 @@ def findings(place: Place) -> Iterator[Finding]:
         said = f"{place.home} holds half of an installation: a restore is going on or was broken off"
         yield Finding("restore", "failing", said, "do `rebento restore FILE` again")
     yield from source.use_case(place.read_use_case, place.data)
-    supervisor: int | None = None
+    supervisor: Process | None = None
     try:
         database = place.open_database()
     except StorageUnavailable as refusal:
@@ -71,21 +71,23 @@ def findings(place: Place) -> Iterator[Finding]:
                 yield Finding("stored", "failing", said, "mend the database first")
             finally:
                 database.close()
+    pid = None if supervisor is None else supervisor.pid
+    is_beginning = supervisor is not None and stored.is_beginning(supervisor, now_ms())
     for port in place.ports:
-        yield machine.port(port.host, port.number, port.what, port.variable, supervisor)
+        yield machine.port(port.host, port.number, port.what, port.variable, pid, is_beginning=is_beginning)
 
 
-def _stored(place: Place, database: Database) -> Generator[Finding, None, int | None]:
+def _stored(place: Place, database: Database) -> Generator[Finding, None, Process | None]:
     yield from stored.tables(database)
     at_ms = now_ms()
     with database.reading() as connection:
         at = revision(connection)
         if at is None or at in REVISIONS[:-1] or missing_tables(connection):
             return None  # columns that the rest asks for are not there yet
-        yield from stored.clock(connection, place.use_case, at_ms)
+        yield from stored.clock(connection, place.use_case, now_ms)
         yield from stored.bentos(connection, place.use_case, place.home)
         yield from stored.processes(connection, place.use_case, at_ms)
         yield from stored.loop(connection, place.use_case)
         there = supervisors(connection, place.use_case, at_ms=at_ms)
     here = socket.gethostname()  # another host's process ids mean nothing on this one
-    return next((one.pid for one in there if one.host == here), None)
+    return next((one for one in there if one.host == here), None)

@@ -103,10 +103,13 @@ def memory() -> Iterator[Finding]:
         yield Finding("memory", "well", said)
 
 
-def port(host: str, number: int, what: str, variable: str, supervisor: int | None) -> Finding:
+def port(
+    host: str, number: int, what: str, variable: str, supervisor: int | None, *, is_beginning: bool = False
+) -> Finding:
     """Whether a port is held by the service that should hold it, by a stranger, or by nobody.
 
-    `supervisor`: the process id of the one that says it runs here; None: none does.
+    `supervisor`: the process id of the one that says it runs here; None: none does. `is_beginning`: what it
+    starts may be loading yet.
     """
     subject = f"port {number}"
     wrong = _binding(host, number)
@@ -119,6 +122,9 @@ def port(host: str, number: int, what: str, variable: str, supervisor: int | Non
     if wrong == 0:
         if supervisor is None:
             return Finding(subject, "well", f"free for {what}")
+        if is_beginning:
+            said = f"nobody listens for {what} yet; the service began within the last minute"
+            return Finding(subject, "look", said, "ask again in a minute")
         advice = "look at what `rebento up` prints: it is started again by itself"
         return Finding(subject, "failing", f"nobody listens for {what} though `rebento up` runs", advice)
     holders = _holders(number)

@@ -47,9 +47,10 @@ def critical_value(alpha: float, correlation: np.ndarray, *, seed: int) -> float
     low, high = -_NORMAL.inv_cdf(alpha), -_NORMAL.inv_cdf(alpha / size)
     if size == 1:
         return low
-    # Of challengers that answer the same, the correlation is singular: square root by eigenvalues.
+    # Of challengers that answer the same, the correlation is singular: square root by eigenvalues. The
+    # symmetric one: eigenvectors have a sign, and equal values a basis, of each processor's own.
     values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    root = vectors * np.sqrt(np.clip(values, 0.0, None)) @ vectors.T
     generator = np.random.default_rng(seed)
     uniform = generator.random(DRAWS)
     noise = generator.standard_normal((DRAWS, size)) @ root.T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ def may_start(
     (False, 'automation is paused; `rebento resume` ends that')
     >>> may_start("feedback", is_paused=False, is_running=False, last_ended_at_ms=0,
     ...           cooldown_minutes=2, now_ms=90_000)
-    (False, 'the last run ended 90 s ago; it rests for 120 s')
+    (False, 'the last run ended at 00:00:00 UTC; it rests for 120 s')
     """
     if is_running:
         return False, "another run is at work; one at a time"
@@ -127,6 +128,7 @@ def may_start(
     if is_paused:
         return False, "automation is paused; `rebento resume` ends that"
     if last_ended_at_ms is not None and now_ms - last_ended_at_ms < cooldown_minutes * _MINUTE_MS:
-        passed = max(0, now_ms - last_ended_at_ms) / 1000
-        return False, f"the last run ended {passed:.0f} s ago; it rests for {cooldown_minutes * 60:g} s"
+        # The same words at every look: who logs them says them once.
+        ended = datetime.datetime.fromtimestamp(last_ended_at_ms / 1000, datetime.UTC)
+        return False, f"the last run ended at {ended:%H:%M:%S} UTC; it rests for {cooldown_minutes * 60:g} s"
     return True, f"{trigger} asked for it and nothing stands against it"

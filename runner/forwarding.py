@@ -123,10 +123,7 @@ class Forwarding:
         if answer is None and body.is_whole:
             return await self._app(scope, body.again(), send)
         if answer is None:
-            sentence = (
-                b'{"error": "no worker took this call; send it again", "detail": [], "missing_features": []}'
-            )
-            answer = _Answer(503, [(b"content-type", b"application/json"), (b"retry-after", b"1")], sentence)
+            answer = _Answer(503, [(b"content-type", b"application/json"), (b"retry-after", b"1")], _SORRY)
         headers = [(name, value) for name, value in answer.headers if name not in _HOP_BY_HOP]
         if scope["method"] != "HEAD" and answer.status not in (204, 304):
             headers = [pair for pair in headers if pair[0] != b"content-length"]

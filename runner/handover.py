@@ -62,11 +62,14 @@ class HandoverServer(uvicorn.Server):
         self._starts_accepting = starts_accepting
         self._drain_seconds = drain_seconds
         self._orphan_seconds = orphan_seconds
-        self._commands: asyncio.Queue[str] = asyncio.Queue()
+        self._commands: asyncio.Queue[str | None] = asyncio.Queue()
+        """None: there will be no more."""
         self._accepts = False
         self._leaving_since = 0.0
         self._idle_seconds = 0.0
         """How long connections without a request are kept once it leaves."""
+        self._longest_seconds = 0.0
+        """How long any connection is."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -89,10 +92,11 @@ class HandoverServer(uvicorn.Server):
     def drain(self) -> None:
         """It stops accepting, answers what it holds, and leaves."""
         if self._idle_seconds != _IDLE_GRACE_SECONDS:
-            self._leave(_IDLE_GRACE_SECONDS)
+            self._leave(_IDLE_GRACE_SECONDS, self._drain_seconds)
 
-    def _leave(self, idle_seconds: float) -> None:
+    def _leave(self, idle_seconds: float, longest_seconds: float) -> None:
         self._idle_seconds = idle_seconds
+        self._longest_seconds = longest_seconds
         self._leaving_since = time.monotonic()
 
     async def on_tick(self, counter: int) -> bool:
@@ -107,7 +111,7 @@ class HandoverServer(uvicorn.Server):
             return False
         seconds = time.monotonic() - self._leaving_since
         connections = self.server_state.connections
-        if not connections or seconds > self._drain_seconds:
+        if not connections or seconds > self._longest_seconds:
             return True
         return seconds > self._idle_seconds and not any(_is_busy(connection) for connection in connections)
 
@@ -168,17 +172,21 @@ class HandoverServer(uvicorn.Server):
             with os.fdopen(self._commands_fd, "rb", buffering=0, closefd=False) as lines:
                 for line in lines:
                     loop.call_soon_threadsafe(self._commands.put_nowait, line.decode("latin-1").strip())
-            loop.call_soon_threadsafe(self._orphaned)
+            loop.call_soon_threadsafe(self._commands.put_nowait, None)
 
     async def _obey(self) -> None:
         while True:
             command = await self._commands.get()
+            if command is None:
+                self._orphaned()  # after what it was told last: whether it accepts decides
+                return
             if command == "accept" and not self._leaving_since:
                 await self._accept()
             elif command in ("standby", "leave"):
                 await self._stand_by()
                 if command == "leave" and not self._leaving_since:
-                    self._leave(self.config.timeout_keep_alive)
+                    idle_seconds = self.config.timeout_keep_alive
+                    self._leave(idle_seconds, idle_seconds + self._drain_seconds)
             else:
                 log.warning("a command that cannot be followed now is left alone command=%r", command[:40])
             self._say("accepting" if self._accepts else "standby")

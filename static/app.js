@@ -36,6 +36,11 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (asked && asked.verb === "post") focusOn(event.detail.elt);
 });
 
+// A region that asks again and again keeps no refusal but the last.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  for (const refusal of event.detail.target.querySelectorAll(":scope > [role=alert]")) refusal.remove();
+});
+
 // A page that nobody sees asks for nothing.
 document.addEventListener("htmx:beforeRequest", (event) => {
   const trigger = event.detail.elt.getAttribute("hx-trigger") || "";

@@ -33,7 +33,7 @@ def set_aside(
     told = {"use_case": use_case, "suspension_id": suspension_id, "reason": reason}
     rows: list[dict[str, Any]] = [
         told | {"feedback_id": feedback_id, "is_held": is_pending, "quarantined_at_ms": known_ms}
-        for feedback_id, is_pending in connection.execute(wanted)
+        for feedback_id, is_pending in connection.execute(wanted.order_by(_TOLD.c.feedback_id))
     ]
     if rows:
         connection.execute(insert(_TABLE), rows)

@@ -134,6 +134,7 @@ def _set_aside_what_came_by(connection: Connection, use_case: str, at_ms: int) -
             _TOLD.c.known_at_ms >= table.c.suspended_at_ms,
             ~exists().where(_SET_ASIDE.c.feedback_id == _TOLD.c.feedback_id),
         )
+        .order_by(_TOLD.c.feedback_id)
     )
     names = ("use_case", "feedback_id", "suspension_id", "reason", "is_held", "quarantined_at_ms")
     connection.execute(insert(_SET_ASIDE).from_select(names, came_by))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +12,14 @@ from sqlalchemy import Connection, inspect
 
 from loop.refusals import StorageUnavailable
 from storage.schema import REVISIONS
+from storage.unavailable import is_held_by_another
 
 log = logging.getLogger("rebento.storage")
 
 #: Any number, the same in every version of this code: the advisory lock of whoever migrates.
 _LOCK = 7_236_240_036
+#: How long the others wait for who migrates, which on a large database or a busy machine takes its time.
+_PATIENCE_SECONDS = 120.0
 
 
 class _Opened(Protocol):
@@ -25,9 +29,22 @@ class _Opened(Protocol):
 
 def migrate(database: _Opened) -> None:
     """Runs the revisions that are missing, all in one transaction that keeps other migrators out."""
-    with database.reading() as connection:
-        if not _is_behind(connection):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with database.reading() as connection:
+            if not _is_behind(connection):
+                return
+        try:
+            _migrate(database)
+        except StorageUnavailable as refusal:
+            if not is_held_by_another(refusal) or time.monotonic() > deadline:
+                raise
+            log.info("another process writes to the database, and may be migrating it: this one waits")
+        else:
             return
+
+
+def _migrate(database: _Opened) -> None:
     with database.writing() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

@@ -7,6 +7,8 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from loop.refusals import StorageUnavailable
+
 #: Primary result codes (https://www.sqlite.org/rescode.html). SQLITE_ERROR is not among them: it means
 #: a missing table or wrong SQL.
 _SQLITE_CODES = frozenset(
@@ -28,11 +30,12 @@ _SQLITE_CODES = frozenset(
 
 #: Classes and codes of SQLSTATE (PostgreSQL's documentation, appendix A).
 _SQLSTATE_CLASSES = frozenset(("08", "28", "3D", "40", "53", "57", "58"))
+_LOCKED = "55P03"  # lock_not_available
 _SQLSTATES = frozenset(
     (
         "25006",  # read_only_sql_transaction: a standby, or a server made read-only
         "25P03",  # idle_in_transaction_session_timeout
-        "55P03",  # lock_not_available
+        _LOCKED,
     )
 )
 
@@ -56,6 +59,14 @@ def unavailable_because(error: Exception) -> str | None:
         # The driver's own: the server cannot be reached, or the connection is gone.
         return words if error.connection_invalidated or _is_operational(original) else None
     return words if state[:2] in _SQLSTATE_CLASSES or state in _SQLSTATES else None
+
+
+def is_held_by_another(refusal: StorageUnavailable) -> bool:
+    """Whether a database could not be used because another transaction held what was wanted for too long."""
+    cause = refusal.__cause__
+    original = cause.orig if isinstance(cause, DBAPIError) else cause
+    code: int = getattr(original, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY or getattr(original, "sqlstate", None) == _LOCKED
 
 
 def _is_operational(original: BaseException | None) -> bool:

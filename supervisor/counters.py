@@ -33,19 +33,28 @@ def counters(home: Path, memory: Path = Path("/dev/shm")) -> Iterator[Counters]:
     """
     _sweep(memory)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
+        made = _made(memory)
     except OSError:
         (home / "metrics").mkdir(parents=True, exist_ok=True)
         _sweep(home / "metrics")
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home / "metrics"))
-    lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        made = _made(home / "metrics")
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX)
-        yield Counters(folder, lock_fd)
+        yield made
     finally:
+        os.close(made.lock_fd)
+        shutil.rmtree(made.folder, ignore_errors=True)
+        _sweep(made.folder.parent)
+
+
+def _made(parent: Path) -> Counters:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        # Another supervisor that swept in the moment before took it for one that nobody uses.
+        if (folder / _LOCK).exists():
+            return Counters(folder, lock_fd)
         os.close(lock_fd)
-        shutil.rmtree(folder, ignore_errors=True)
-        _sweep(folder.parent)
 
 
 def _sweep(parent: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import socket
 import struct
 from pathlib import Path
@@ -57,11 +58,8 @@ def steer_to_newest(listener: socket.socket) -> bool:
     that closes are reset. The program is one instruction, "the socket number N" (socket(7)); an answer that
     means no socket makes the kernel deal them out as before. Linux only.
     """
-    port = listener.getsockname()[1]
-    table = Path("/proc/net/tcp6" if listener.family == socket.AF_INET6 else "/proc/net/tcp")
     try:
-        entries = [line.split() for line in table.read_text().splitlines()[1:]]
-        elders = sum(e[3] == _LISTENING and int(e[1].rpartition(":")[2], 16) == port for e in entries) - 1
+        elders = len(_elders(listener))
         program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN_CONSTANT, 0, 0, elders))
         filter_of_one = struct.pack("HxxxxxxQ", 1, ctypes.addressof(program))
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filter_of_one)
@@ -69,6 +67,27 @@ def steer_to_newest(listener: socket.socket) -> bool:
         log.warning("new connections may still go to the workers that leave: %s", error)
         return False
     return True
+
+
+def waiting_at_elders(listener: socket.socket) -> int:
+    """How many connections nobody has accepted from the port's elder sockets; 0 where that cannot be seen."""
+    try:
+        return sum(int(entry[4].rpartition(":")[2], 16) for entry in _elders(listener))
+    except OSError:
+        return 0
+
+
+def _elders(listener: socket.socket) -> list[list[str]]:
+    """The kernel's entries of the other sockets that listen on the port (proc_net_tcp); of such a socket the
+    receive queue is its connections that nobody has accepted."""
+    port, own = listener.getsockname()[1], str(os.fstat(listener.fileno()).st_ino)
+    table = Path("/proc/net/tcp6" if listener.family == socket.AF_INET6 else "/proc/net/tcp")
+    entries = [line.split() for line in table.read_text().splitlines()[1:]]
+    return [
+        entry
+        for entry in entries
+        if entry[3] == _LISTENING and int(entry[1].rpartition(":")[2], 16) == port and entry[9] != own
+    ]
 
 
 def _refuse_strangers(family: socket.AddressFamily, host: str, port: int) -> None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import psutil
 
 from loop.refusals import Refusal
-from supervisor.listening import steer_to_newest
+from supervisor.listening import steer_to_newest, waiting_at_elders
 
 log = logging.getLogger("rebento.supervisor")
 
@@ -26,6 +26,8 @@ _LEFT = "supervisor.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 #: Connections whose handshake began before they were steered away have come through by then.
 _HANDSHAKE_SECONDS = 1.0
+#: Longest wait for workers to accept what came to their socket before: whoever takes nothing so long hangs.
+_ACCEPT_SECONDS = 20.0
 #: A process id is used again; together with the second in which it started it is not.
 _START_TOLERANCE_SECONDS = 1.0
 
@@ -79,6 +81,7 @@ class Predecessor:
     workers: tuple[psutil.Process, ...]
     children: tuple[psutil.Process, ...]
     _end_at: float | None = None
+    _listener: socket.socket | None = None
 
     def holds(self, port: int) -> bool:
         """Whether its workers listen on this port."""
@@ -93,13 +96,18 @@ class Predecessor:
         if self.workers:
             log.info("workers left behind are replaced pids=%s", [process.pid for process in self.workers])
             steer_to_newest(listener)
+            self._listener = listener
             self._end_at = time.monotonic() + _HANDSHAKE_SECONDS
 
     def look(self, now: float) -> None:
-        """Ends the workers once nothing more comes to their socket. `now`: monotonic seconds."""
-        if self._end_at is not None and now >= self._end_at:
-            self._end_at = None
-            self.end()
+        """Ends the workers once they have accepted what came to their socket. `now`: monotonic seconds."""
+        if self._end_at is None or self._listener is None or now < self._end_at:
+            return
+        # What waits in a socket that closes is reset.
+        if waiting_at_elders(self._listener) and now < self._end_at + _ACCEPT_SECONDS:
+            return
+        self._end_at = None
+        self.end()
 
     def end(self) -> None:
         """Has the workers answer what they hold, and go."""

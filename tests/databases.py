@@ -20,7 +20,7 @@ KINDS = ("sqlite", "postgresql")
 only_on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True, scope="session")
 
 #: A process that was killed a moment ago may still have a session there.
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 
 
 def empty_database(server: str) -> str:

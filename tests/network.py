@@ -44,11 +44,12 @@ class FarServer(postgres.Server):
         log = str(self.folder / "server.log")
         return self._control("start", "--timeout", "60", "--log", log, "-o", options).returncode == 0
 
-    def processes(self) -> list[psutil.Process]:
-        """The postmaster and all that it started."""
+    def processes(self) -> Iterator[psutil.Process]:
+        """The postmaster, then all that it has started by the time the next is asked for."""
         pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
         postmaster = psutil.Process(pid)
-        return [postmaster, *postmaster.children(recursive=True)]
+        yield postmaster
+        yield from postmaster.children(recursive=True)
 
     def stop(self) -> None:
         self._signal(signal.SIGCONT)  # a stopped process ends only once it goes on

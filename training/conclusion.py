@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 
 from loop.refusals import StorageUnavailable
 from storage.database import Database
-from storage.runs import Run, RunNotOpen, fail_run, finish_run, requeue_run
+from storage.runs import Run, RunNotOpen, fail_run, finish_run, requeue_run, running_run
 from storage.runs import run as find_run
+from storage.turns import take_turn
 from storage.verdicts import add_verdicts
 from storage.versions import Version, add_version, champion, change_stage
 from training.making import Against, Made
@@ -160,6 +161,28 @@ def end_early(
             )
     except (StorageUnavailable, RunNotOpen) as refusal:
         error.add_note(f"and the run {run.run_id} could not be marked so: {refusal}")
+
+
+def end_unheard(
+    database: Database,
+    use_case: str,
+    error: BaseException,
+    clock: Callable[[], datetime.datetime],
+    claimed_by: str,
+    *,
+    is_stopped: bool,
+) -> None:
+    """As `end_early`, for a run that had just begun when a signal came, before anybody was told of it."""
+    try:
+        with database.writing() as connection:
+            # The turn of `start_run`: a commit that the signal broke into has come to its end.
+            take_turn(connection, f"training runs of {use_case}", alone=True)
+            begun = running_run(connection, use_case)
+    except StorageUnavailable as refusal:
+        error.add_note(f"and whether a run had begun could not be seen: {refusal}")
+        return
+    if begun is not None and begun.claimed_by == claimed_by:
+        end_early(database, begun, error, 0.0, clock, claimed_by, is_stopped=is_stopped)
 
 
 def ms(moment: datetime.datetime) -> int:

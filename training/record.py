@@ -36,7 +36,10 @@ def _git(root: Path, *words: str) -> str:
     """What git says; nothing where it is not installed or the folder is no checkout of its own."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            ["git", "--no-optional-locks", "-C", str(root), *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
     except OSError:
         return ""

@@ -17,7 +17,7 @@ from storage.run_facts import Mode
 from storage.runs import Run, request_run, start_run
 from training.abandoned import RunTaken, settle_abandoned
 from training.build import ROOT
-from training.conclusion import BY_A_PERSON, OnProven, Started, conclude, end_early, ms
+from training.conclusion import BY_A_PERSON, OnProven, Started, conclude, end_early, end_unheard, ms
 from training.gathering import end_of_day_ms, gather
 from training.heartbeat import Heartbeat
 from training.making import Made, make
@@ -66,7 +66,13 @@ def train(
     claimed_by = claimed_by or str(Claim.of_this_process("command", ms(clock())))
     began = time.perf_counter()
     shown = progress or Silence()
-    started = _started(use_case, database, requested, trigger, reason, as_of, mode, clock, claimed_by)
+    try:
+        started = _started(use_case, database, requested, trigger, reason, as_of, mode, clock, claimed_by)
+    except BaseException as error:
+        is_stopped = isinstance(error, Stopped) or is_stopping()
+        if is_stopped or not isinstance(error, Exception):
+            end_unheard(database, use_case.name, error, clock, claimed_by, is_stopped=is_stopped)
+        raise
     run = started.run
     try:
         with Heartbeat(database, run, claimed_by, shown) as told:
@@ -94,6 +100,8 @@ def _started(
     claimed_by: str,
 ) -> Started:
     at_ms = ms(clock())
+    # Not within the transaction: git reads every file, and whoever writes answers would wait for it.
+    revision, libraries = code_revision(ROOT), json.dumps(library_versions())
     with database.writing() as connection:
         settle_abandoned(connection, use_case.name, claimed_by, at_ms)
         run = requested or request_run(
@@ -119,8 +127,8 @@ def _started(
             claimed_by=claimed_by,
             instant_ms=instant_ms,
             parameters_json=use_case.model_dump_json(),
-            code_revision=code_revision(ROOT),
-            libraries_json=json.dumps(library_versions()),
+            code_revision=revision,
+            libraries_json=libraries,
         )
         if not claimed:
             raise RunTaken(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.homes import Server
+from tests.homes import Server, wait_for
 from tests.journeys.conftest import server as server
 from tests.webapp.conftest import plan_of, served
 
@@ -21,10 +21,10 @@ CHROMIUM = "/usr/bin/chromium"
 
 
 #: A busy machine takes its time; what never comes still fails.
-_PATIENCE_MS = 60_000
+PATIENCE_MS = 100_000
 #: Mistakes of the pages, not refusals of the service, which a browser's console tells as well.
 _OURS = re.compile(r"Content Security Policy|\bhx-")
-expect.set_options(timeout=_PATIENCE_MS)
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     def open_page(path: str = "/", **options: Any) -> Page:
         wanted: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", **options}
         context = browser.new_context(base_url=address, **wanted)
-        context.set_default_timeout(_PATIENCE_MS)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -74,6 +74,12 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert not errors
+
+
+def widen(page: Page, width: int, height: int = 800) -> None:
+    """Gives the page another width (pixels), and waits until it has it."""
+    page.set_viewport_size({"width": width, "height": height})
+    wait_for(lambda: bool(page.evaluate("innerWidth") == width), f"the page to be {width} wide")
 
 
 def axe_violations(page: Page) -> list[str]:

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.homes import free_port
+from tests.browser.conftest import PATIENCE_MS, widen
+from tests.homes import free_port, wait_for
 from tests.reporting.sides import contract, rows, sides, snapshot
 from tests.reporting.test_ui import pages
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
 
@@ -49,13 +51,18 @@ def test_a_report_opened_from_disk_fetches_nothing_and_runs_no_category(
     shown = snapshot(both, title=f"towns {SCRIPT}", sentence=sentence)
     (tmp_path / "report.html").write_bytes(html_page(shown, "one"))
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     hosts, errors = watched(page)
     page.goto((tmp_path / "report.html").as_uri())
     expect(page.get_by_text(sentence)).to_be_visible()
     expect(page.get_by_text("Confusion Matrix").first).to_be_visible()
-    page.set_viewport_size({"width": 700, "height": 900})
-    box = page.get_by_text("Share of Drifted Columns").first.bounding_box()
-    assert box is not None and box["x"] + box["width"] <= 700  # not cut off at the right
+    widen(page, 700)
+
+    def is_whole() -> bool:
+        box = page.get_by_text("Share of Drifted Columns").first.bounding_box()
+        return box is not None and box["x"] + box["width"] <= 700
+
+    wait_for(is_whole, "the share not to be cut off at the right")
     expect(page.get_by_text("Jensen-Shannon distance, base 2, of all rows").first).to_be_visible()
     page.get_by_text("Tests", exact=True).click()
     expect(page.get_by_text("Value Drift for column town")).to_be_visible()
@@ -75,8 +82,9 @@ def test_the_dashboard_shows_the_numbers_and_asks_no_other_machine(browser: Brow
     port = free_port()
     with pages(tmp_path, port):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
         hosts, errors = watched(page)
-        page.goto(f"http://localhost:{port}/", timeout=120_000)
+        page.goto(f"http://localhost:{port}/", timeout=240_000)
         page.get_by_text("small", exact=True).first.click()
         share = page.get_by_text("Share of inputs as before, newest report").locator("xpath=ancestor::*[3]")
         expect(share).to_contain_text(re.compile(r"report\s*1\s*steady share"))  # nothing has drifted

@@ -5,18 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, axe_violations
-from tests.homes import Server
+from tests.browser.conftest import Visit, axe_violations, widen
+from tests.homes import Server, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 
 
+def _wait_until_listed(page: Page, *answers: dict[str, Any]) -> None:
+    """Until the page of open predictions, loaded again, has all of these: answers come before their log."""
+
+    def are_listed() -> bool:
+        page.reload()
+        return all(page.get_by_role("link", name=one["prediction_id"]).count() for one in answers)
+
+    wait_for(are_listed, "the log")
+
+
 def test_open_predictions_are_told_by_digits(visit: Visit, server: Server, row: dict[str, Any]) -> None:
-    server.predict(*({**row, "age": age} for age in (20.5, 30.5, 40.5)))
+    answers = server.predict(*({**row, "age": age} for age in (20.5, 30.5, 40.5)))
     page = visit("/feedback")
+    _wait_until_listed(page, *answers)
     page.get_by_role("link", name="Answer one after another").click()
+    page.wait_for_url("**/feedback/next")  # with its scripts: they listen to the keys
     first = page.locator("#open [name=prediction_id]").get_attribute("value")
     assert not axe_violations(page)
     page.keyboard.press("s")
@@ -38,6 +50,7 @@ def test_the_page_works_without_scripts_and_axe_finds_nothing(
 ) -> None:
     (told,) = server.predict({**row, "person": "someone", "age": 50.5})
     page = visit("/feedback", java_script_enabled=False)
+    _wait_until_listed(page, told)
     page.get_by_label("Prediction id or entity id").fill("someone")
     page.get_by_role("button", name="Find", exact=True).click()
     page.get_by_role("link", name=told["prediction_id"]).last.click()
@@ -54,5 +67,5 @@ def test_the_page_works_without_scripts_and_axe_finds_nothing(
     other = visit("/feedback?q=someone", color_scheme=scheme)
     assert not axe_violations(other)
     for width in (320, 1280):
-        other.set_viewport_size({"width": width, "height": 800})
+        widen(other, width)
         assert other.evaluate("document.documentElement.scrollWidth") <= width

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Visit, axe_violations
+from tests.browser.conftest import PATIENCE_MS, Visit, axe_violations
 from tests.homes import BIN, Home, free_port, serving
 from tests.webapp.conftest import plan_of_home, served
 
@@ -129,6 +129,7 @@ def test_pages_say_that_the_service_is_down_and_come_back_by_themselves(
     home = trained.copy(tmp_path)
     with served(plan_of_home(home, f"http://127.0.0.1:{port}")) as pages:
         page = browser.new_page(base_url=str(pages.base_url), locale="en-GB")
+        page.set_default_timeout(PATIENCE_MS)
         page.goto("/predict?example=1")
         page.get_by_label("Age", exact=True).fill("41.5")
         expect(page.locator("#service .notice")).to_contain_text("The service does not answer.")
@@ -142,10 +143,26 @@ def test_pages_say_that_the_service_is_down_and_come_back_by_themselves(
         page.close()
 
 
+def test_a_button_works_from_the_moment_it_is_drawn(visit: Visit) -> None:
+    page = visit("/predict")
+    page.evaluate(
+        """() => {
+          window.stayed = true;
+          const seen = new MutationObserver(() => {
+            const drawn = document.querySelector(".classes button[value=no]");
+            if (drawn) { seen.disconnect(); drawn.click(); }
+          });
+          seen.observe(document.getElementById("prediction"), { childList: true });
+        }"""
+    )
+    _predict_example(page)
+    expect(page.locator(".told strong")).to_have_text("no")
+    expect(page.locator(".answer .label")).to_be_focused()
+    assert page.evaluate("window.stayed") is True
+
+
 def test_home_draws_itself_anew_without_a_reload(visit: Visit) -> None:
     page = visit("/")
-    page.evaluate("window.stayed = true")
-    with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "standing"):
-        pass
-    expect(page.locator("#health-title")).to_be_visible()
+    page.evaluate("window.stayed = true; document.getElementById('health-title').dataset.drawn = 'before'")
+    expect(page.locator("#health-title:not([data-drawn])")).to_be_visible()
     assert page.evaluate("window.stayed") is True

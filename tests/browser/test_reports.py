@@ -14,7 +14,7 @@ from benchmarks.past_reports import report_numbers
 from loop.clock import now_ms
 from storage.database import Database
 from storage.reports import claim_report, finish_report, reports
-from tests.browser.conftest import axe_violations
+from tests.browser.conftest import PATIENCE_MS, axe_violations, widen
 from tests.webapp.conftest import database as database
 from tests.webapp.conftest import plan as plan
 from tests.webapp.conftest import served
@@ -53,6 +53,7 @@ def open_page(browser: Browser, plan: Plan, database: Database) -> Iterator[Call
 
         def show(path: str, **options: Any) -> Page:
             context = browser.new_context(base_url=str(pages.base_url), **{"locale": "en-GB", **options})
+            context.set_default_timeout(PATIENCE_MS)
             contexts.append(context)
             page = context.new_page()
             page.goto(path)
@@ -116,6 +117,26 @@ def test_a_report_is_asked_for_watched_and_read(
     assert download.value.suggested_filename == "drift.json"
 
 
+def test_a_region_that_could_not_be_drawn_anew_says_so_once_and_goes_on(
+    open_page: Callable[..., Page], database: Database, plan: Plan
+) -> None:
+    page = open_page("/reports")
+    page.click("#report")
+    page.wait_for_url(re.compile(r"/reports/[0-9a-f-]+$"))
+    with database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE reports RENAME TO reports_elsewhere")
+    for _ in range(3):
+        with page.expect_response(lambda answer: answer.status >= 500):
+            pass
+    notice = page.locator("#standing > [role=alert]")
+    expect(notice).to_have_count(1)
+    with database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE reports_elsewhere RENAME TO reports")
+    expect(notice).to_have_count(0)
+    _finish(database, plan)
+    expect(page.locator("#state")).to_have_text("investigate")
+
+
 def test_a_refused_window_is_named_beside_its_field_and_focused(
     open_page: Callable[..., Page], database: Database, plan: Plan
 ) -> None:
@@ -166,6 +187,6 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_screen(
         page.goto(path)
         assert not axe_violations(page), path
         for width in (320, 768, 1280, 390):
-            page.set_viewport_size({"width": width, "height": 800})
+            widen(page, width)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
             assert not page.evaluate(CUT_CAPTIONS), (path, width)

@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit, axe_violations
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_training_is_asked_for_and_watched_to_its_end_without_a_reload(visit: Visit) -> None:
     page = visit("/runs")
     page.get_by_label("Why?").fill("a look")
@@ -20,7 +20,7 @@ def test_a_training_is_asked_for_and_watched_to_its_end_without_a_reload(visit: 
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]+$"))
     page.evaluate("window.stayed = true")
     assert not axe_violations(page)
-    expect(page.locator("#retry")).to_be_visible(timeout=150_000)
+    expect(page.locator("#retry")).to_be_visible(timeout=300_000)
     expect(page.locator("#standing .figure").first).to_have_text("built")
     assert page.evaluate("window.stayed") is True
     assert not axe_violations(page)

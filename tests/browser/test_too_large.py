@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.conftest import PATIENCE_MS
 from tests.webapp.conftest import plan as plan
 from tests.webapp.conftest import served
 from webapp.pages.feedback import MOST_BYTES
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pages")]
 def test_a_file_beyond_the_limit_is_refused_on_a_page(browser: Browser, plan: Plan, language: str) -> None:
     with served(plan) as pages:
         page = browser.new_page(base_url=str(pages.base_url), locale=language)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto("/feedback")
         lines = b"prediction_id,target\n" + b"x,no\n" * (MOST_BYTES // 3)
         page.set_input_files("#truths", {"name": "t.csv", "mimeType": "text/csv", "buffer": lines})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -193,6 +194,9 @@ def test_an_address_that_this_machine_does_not_have() -> None:
 def test_a_port_without_a_supervisor_is_free_or_a_strangers() -> None:
     number = free_port()
     assert machine.port("127.0.0.1", number, "the API", "REBENTO_API_PORT", None).health == "well"
+    for is_beginning, health in ((True, "look"), (False, "failing")):
+        found = machine.port("127.0.0.1", number, "the API", "X", os.getpid(), is_beginning=is_beginning)
+        assert found.health == health and "nobody listens" in found.sentence
     with socket.create_server(("127.0.0.1", number)):
         found = machine.port("127.0.0.1", number, "the API", "REBENTO_API_PORT", None)
     assert found.health == "failing"

@@ -24,12 +24,14 @@ from tests.journeys.trainers import (
     all_runs,
     assert_nothing_is_half_done,
     builds,
+    is_there,
     log,
     started,
     stored,
+    with_held_builds,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_SECONDS = 120
 
 
@@ -56,7 +58,7 @@ def test_two_trainers_that_stand_alone_make_one_first_version(trained: Home, tmp
         wait_for(lambda: has_champion(home), "a first version", PATIENCE_SECONDS)
         for process in both:
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(30) for process in both] == [0, 0]
+        assert [process.wait(PATIENCE_SECONDS) for process in both] == [0, 0]
         with stored(home) as database:
             (run,) = all_runs(database).values()
             assert (run.trigger, run.state, run.attempts) == ("first", "built", 0)
@@ -79,7 +81,7 @@ def test_a_first_version_is_taken_up_again_after_a_kill(trained: Home, tmp_path:
         gate.open()
         wait_for(lambda: has_champion(home), "a first version", PATIENCE_SECONDS)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     with stored(home) as database:
         (run,) = all_runs(database).values()
         assert (run.trigger, run.state, run.attempts) == ("first", "built", 1)
@@ -97,7 +99,7 @@ def test_rows_that_are_not_there_are_said_and_waited_for(trained: Home, tmp_path
         healthy = home.rebento("healthy", "trainer")
         assert "the trainer of small is there" in healthy.stdout
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     with stored(home) as database:
         assert [run.state for run in all_runs(database).values()] == ["failed"], "not again at once"
     gone = home.rebento("healthy", "trainer", check=False)
@@ -106,13 +108,13 @@ def test_rows_that_are_not_there_are_said_and_waited_for(trained: Home, tmp_path
 
 
 def test_a_stop_in_the_middle_lets_the_run_wait_and_leaves_no_process(trained: Home, tmp_path: Path) -> None:
-    home = untrained(trained, tmp_path)
+    home, _ = with_held_builds(untrained(trained, tmp_path))
     with started(home, "trainer", "--alone") as process:
         wait_for(lambda: bool(builds(process)), "a Bento to be built", PATIENCE_SECONDS)
         beneath = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        wait_for(lambda: not any(one.is_running() for one in beneath), "its processes to end", 10)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        wait_for(lambda: not any(is_there(one) for one in beneath), "its processes to end")
     with stored(home) as database:
         (run,) = all_runs(database).values()
         assert (run.state, run.attempts) == ("requested", 0)
@@ -144,7 +146,7 @@ def test_the_reporter_shows_evidentlys_pages_and_both_leave_together(trained: Ho
         wait_for(lambda: log(home).count("pages are at") == 2, "the next pages", PATIENCE_SECONDS)
         (pages,) = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
         assert not pages.is_running()
     assert "Traceback" not in log(home), log(home)
 
@@ -156,7 +158,7 @@ def test_pages_leave_with_a_reporter_that_was_killed(trained: Home, tmp_path: Pa
         (pages,) = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        wait_for(lambda: not pages.is_running(), "the pages to leave")
+        wait_for(lambda: not is_there(pages), "the pages to leave")
     refused = home.rebento("reporter", "--host", "0.0.0.0", check=False)
     assert refused.returncode == 1 and "write --pages as well" in refused.stderr
 
@@ -194,7 +196,7 @@ def test_pages_alone_ask_the_api_where_they_are_told_and_answer_to_the_names_all
             visitor.post("/sign-in", data={"csrf": token[1], "token": "t"})
             assert 'href="https://reports.example/evidently"' in visitor.get("/reports").text
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_SECONDS) == 0
         api_port = server.base.rpartition(":")[2]
         there = Home(elsewhere.folder, extra={**elsewhere.extra, "REBENTO_API_PORT": api_port})
         assert there.rebento("healthy", "serving").stdout == f"the API on port {api_port} answered /readyz\n"

@@ -43,7 +43,7 @@ class Caller:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=30)
+        self.connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=90)
         self.predictions = 0
         self.ids: set[str] = set()
         self.calls = 0

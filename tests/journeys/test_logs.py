@@ -35,7 +35,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(290)
+@pytest.mark.timeout(600)
 # On a PostgreSQL of its own, which it stops.
 @only_on_sqlite
 def test_each_line_of_an_installation_is_an_object_and_tells_no_secret(

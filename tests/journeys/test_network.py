@@ -20,11 +20,13 @@ from tests.journeys.command_line import stored_and_joined
 from tests.network import FarServer, check_cuts, far_server
 
 # On servers of their own, that they cut off.
-pytestmark = [pytest.mark.slow, only_on_sqlite, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, only_on_sqlite, pytest.mark.timeout(900)]
 Row = dict[str, Any]
 
 #: Above what is promised (15 s for feedback, 20 s for the rest): the machine may be busy.
-BOUND_SECONDS = 40.0
+BOUND_SECONDS = 60.0
+#: An answer that waited for the database would take the 12 s after which a silent one is given up.
+ANSWER_SECONDS = 10.0
 QUEUE_ROWS = 2_000
 
 
@@ -81,7 +83,7 @@ def test_a_database_that_is_silent_keeps_nobody_waiting_and_costs_nothing_acknow
         with trouble():
             server.predict(*[row] * 5)
             server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(100) == 0
+            assert server.process.wait(150) == 0
         said = server.log.read_text()
         assert re.search(r"predictions lost at stop, .* rows=5\b", said), said
         assert "Traceback" not in said, said
@@ -104,7 +106,7 @@ def _while_silent(
         waiting = [*told, page, versions]
         while not all(one.done() for one in waiting) or not during:
             (answers, seconds) = seconds_of(lambda: server.predict(row))
-            assert seconds < 5, "answers go on"
+            assert seconds < ANSWER_SECONDS, "answers go on"
             during += [answer["prediction_id"] for answer in answers]
             time.sleep(0.05)  # fewer than may wait
         for one in told:
@@ -147,7 +149,7 @@ def test_a_trainer_that_is_cut_off_within_a_run_does_it_again_and_leaves_nothing
             with far.cut():
                 wait_for(lambda: "could not say how far it is" in trainers.log(home), "it to notice")
                 gate.open()
-                wait_for(lambda: "waiting for the database" in trainers.log(home), "the run to need it", 120)
+                wait_for(lambda: "waiting for the database" in trainers.log(home), "the run to need it", 250)
                 assert trainer.poll() is None
-            wait_for(lambda: trainers.state(database, run_id) == "built", "the run to be done", 200)
+            wait_for(lambda: trainers.state(database, run_id) == "built", "the run to be done", 250)
         trainers.assert_nothing_is_half_done(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -31,7 +32,11 @@ WATCHED = ("typer", "sqlalchemy", "numpy", "sklearn", "onnxruntime", "starlette"
 
 def priorities(process: psutil.Process) -> set[int]:
     """The nice values of all threads."""
-    return {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
+    found = set()
+    for thread in process.threads():
+        with suppress(ProcessLookupError):  # it has just ended
+            found.add(os.getpriority(os.PRIO_PROCESS, thread.id))
+    return found
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ from storage.reports import Report, find_report, reports, request_report
 from storage.runs import Run, runs
 from tests.databases import only_on_sqlite
 from tests.homes import Home, Server, up, wait_for
-from tests.journeys.command_line import refused
-from tests.journeys.trainers import stored
+from tests.journeys.command_line import refused, stored_and_joined
+from tests.journeys.trainers import set_policy, stored
 from tests.shared_data import DATA
 from use_cases.contract import Contract
 from use_cases.derive import frame_rows
@@ -40,7 +40,9 @@ def rows(trained: Home) -> Rows:
 
 @pytest.fixture(scope="module")
 def served(trained: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with up(trained.copy(tmp_path_factory.mktemp("reported"))) as running:
+    home = trained.copy(tmp_path_factory.mktemp("reported"))
+    set_policy(home, report_hours="null")  # an hour after the promotion the reporter would make its own
+    with up(home) as running:
         yield running
 
 
@@ -74,6 +76,16 @@ def line(home: Home, *arguments: str) -> str:
     return printed[0]
 
 
+def predicted(served: Server, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answers, once they are in the log."""
+    before, _ = stored_and_joined(served.home.database_url)
+    given = served.predict(*rows)
+    wait_for(
+        lambda: stored_and_joined(served.home.database_url)[0] == before + len(rows), "them to be logged"
+    )
+    return given
+
+
 def newest(database: Database) -> Report:
     with database.reading() as connection:
         return reports(connection, "small", limit=1)[0]
@@ -89,6 +101,13 @@ def retrains(database: Database) -> list[StoredDecision]:
         return [one for one in decisions(connection, "small", kind="drift") if one.decision == "RETRAIN"]
 
 
+def commandline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
+
+
 def test_before_anything_was_asked_a_report_says_so(served: Server, database: Database) -> None:
     assert line(served.home).startswith("INVESTIGATE drift_share=0.00 < 0.30 (target_drift=unknown): 0 rows")
     notes = json.loads(newest(database).numbers_json)["notes"]
@@ -96,14 +115,14 @@ def test_before_anything_was_asked_a_report_says_so(served: Server, database: Da
 
 
 def test_one_row_is_too_few_to_tell(served: Server, rows: Rows) -> None:
-    served.predict(rows[0])
+    predicted(served, rows[0])
     assert "(target_drift=unknown): 1 row" in line(served.home)
 
 
 def test_rows_as_before_and_no_labels_call_for_nothing(
     served: Server, database: Database, rows: Rows
 ) -> None:
-    served.predict(*rows[:1200])
+    predicted(served, *rows[:1200])
     assert line(served.home, "--last-rows", "1200").startswith("NO_ACTION drift_share=0.0")
     report = newest(database)
     numbers = json.loads(report.numbers_json)
@@ -119,7 +138,7 @@ def test_drift_asks_for_one_training_and_for_none_while_paused(
     served: Server, database: Database, rows: Rows
 ) -> None:
     for start in range(0, 1_000, 500):
-        given = served.predict(*moved(rows[start : start + 500]))
+        given = predicted(served, *moved(rows[start : start + 500]))
         told = [{"prediction_id": one["prediction_id"], "target": one["prediction"]} for one in given[:100]]
         assert served.call("/feedback", {"feedback": told}).status == 200
     with database.writing() as connection:
@@ -161,8 +180,8 @@ def test_the_reporter_makes_what_a_page_asks_for(served: Server, database: Datab
     assert report.html is not None and (served.home.var / report.html).is_file()
     (process,) = [
         child
-        for child in psutil.Process(served.process.pid).children(recursive=True)
-        if "cli reporter" in " ".join(child.cmdline())
+        for child in psutil.Process(served.process.pid).children()
+        if "cli reporter" in " ".join(commandline(child))
     ]
     assert not [one.path for one in process.memory_maps() if "/pandas/" in one.path]
 

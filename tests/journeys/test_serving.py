@@ -176,7 +176,8 @@ def test_unknown_paths_and_methods_get_our_refusal_and_no_series(server: Server)
     assert server.call("/readyz", method="HEAD").status == 200
     text = server.call("/metrics").body.decode()
     assert "no-such-path" not in text
-    assert server.metric('api_requests_total{route="other",status="404"}') >= 50
+    series = 'api_requests_total{route="other",status="404"}'
+    wait_for(lambda: server.metric(series) >= 50, "all to be counted")
 
 
 def test_an_explanation_names_columns_by_their_effect_and_is_not_logged(server: Server, row: Row) -> None:
@@ -230,7 +231,8 @@ def test_counts_are_right_across_workers_and_after_one_is_replaced(server: Serve
     (victim, _) = server.workers()
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: len(server.workers()) == 2 and victim not in server.workers(), "a new worker")
-    wait_for(lambda: "golden rows" in server.log.read_text().split(str(victim))[-1], "its start")
+    ended = f"is started again pid={victim} "
+    wait_for(lambda: "golden rows" in server.log.read_text().partition(ended)[2], "its start")
     for _ in range(40):
         server.predict(row)
     wait_for(lambda: server.metric(series) == before + 80, "all to be counted")

@@ -23,7 +23,7 @@ from storage.reports import find_report, request_report
 from tests.databases import only_on_sqlite
 from tests.homes import ROOT, Home, free_port, wait_for
 from tests.journeys.test_alone import untrained
-from tests.journeys.trainers import all_runs, log, started, stored
+from tests.journeys.trainers import all_runs, log, started, stored, with_held_builds
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 120
@@ -36,6 +36,21 @@ COMMANDS = {
     "reporter --pages": "pages are at http",
     "grafana watch": "not marked yet",
 }
+
+#: Runs before the first line of ours: a process stands still as soon as it has its handler.
+STANDS_STILL = """\
+import os, signal
+
+real = signal.signal
+
+def signal_and_stop(number, handler):
+    before = real(number, handler)
+    if number == signal.SIGTERM:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return before
+
+signal.signal = signal_and_stop
+"""
 
 
 def handles(process: subprocess.Popen[bytes], number: int) -> bool:
@@ -65,8 +80,8 @@ def begun(home: Home, command: str) -> Iterator[subprocess.Popen[bytes]]:
     with started(home, *command.split()) as process:
         yield process
         left = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        assert process.wait(40) == 0, log(home)
-        wait_for(lambda: not any(one.is_running() for one in left), "its processes to end", 10)
+        assert process.wait(PATIENCE_SECONDS) == 0, log(home)
+        wait_for(lambda: not any(one.is_running() for one in left), "its processes to end")
     assert "Traceback" not in log(home), log(home)
 
 
@@ -74,9 +89,14 @@ def begun(home: Home, command: str) -> Iterator[subprocess.Popen[bytes]]:
 # It ends before it reaches a database.
 @only_on_sqlite
 def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) -> None:
+    (home.folder / "early").mkdir()
+    (home.folder / "early" / "sitecustomize.py").write_text(STANDS_STILL)
+    home = Home(home.folder, home.use_case, {**home.extra, "PYTHONPATH": str(home.folder / "early")})
     with begun(home, command) as process:
-        wait_for(lambda: handles(process, signal.SIGTERM), "the handler")
+        wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the handler")
+        assert handles(process, signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
     assert log(home) == "", "it ended before it had anything to say"
 
 
@@ -101,7 +121,7 @@ def test_the_handler_is_there_before_anything_slow_is_imported(home: Home, comma
         try:
             wait_for(lambda: handles(process, signal.SIGTERM), "the handler")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -151,13 +171,13 @@ def test_a_report_that_is_being_made_waits_for_the_next_start(home: Home) -> Non
 
 
 def test_a_first_training_under_up_ends_well(trained: Home, tmp_path: Path) -> None:
-    home = untrained(trained, tmp_path)
+    home, _ = with_held_builds(untrained(trained, tmp_path))
     with started(home, "up") as process:
         wait_for(lambda: "training.build" in _commands(process), "a Bento to be built", PATIENCE_SECONDS)
         beneath = _beneath(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(40) != 0, "it never answered"
-        wait_for(lambda: not any(one.is_running() for one in beneath), "its processes to end", 10)
+        assert process.wait(PATIENCE_SECONDS) != 0, "it never answered"
+        wait_for(lambda: not any(one.is_running() for one in beneath), "its processes to end")
     with stored(home) as database:
         (run,) = all_runs(database).values()
     assert (run.state, run.error) == ("failed", "it was stopped (KeyboardInterrupt)")

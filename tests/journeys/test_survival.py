@@ -22,7 +22,7 @@ from tests.databases import only_on_sqlite
 from tests.homes import BIN, Home, Server, free_port, serving, up, wait_for
 from tests.journeys.command_line import refused
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Row = dict[str, Any]
 
 
@@ -36,7 +36,7 @@ def called(server: Server, row: Row) -> Iterator[list[int]]:
     def call() -> None:
         body = json.dumps({"rows": [row]})
         while not stop.is_set():
-            connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=30)
+            connection = http.client.HTTPConnection(server.base.removeprefix("http://"), timeout=60)
             try:
                 connection.request("POST", "/predict", body, {"content-type": "application/json"})
                 response = connection.getresponse()
@@ -137,7 +137,7 @@ def test_on_a_full_disk_answers_go_on_and_a_promotion_says_why_it_cannot_be(
             env=home.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
         )
         assert promoted.stdout.startswith("rebento: the database ") and "disk I/O" in promoted.stdout
         for _ in range(20):
@@ -161,7 +161,7 @@ def test_when_files_of_a_bento_are_lost_the_others_go_on(two: Home, row: Row, tm
         home.rebento("promote", b)
         shutil.rmtree(bentos / b.replace(":", "/"))
         os.kill(server.process.pid, signal.SIGTERM)
-        server.process.wait(40)
+        server.process.wait(60)
     said = refused(home, "up")
     assert said.startswith(f"the files of {b} are gone from") and "`rebento rollback`" in said
     home.rebento("rollback")

@@ -31,11 +31,12 @@ from tests.journeys.trainers import (
     state,
     store,
     stored,
+    with_held_builds,
 )
 from tests.training.told import tell
 from use_cases.use_case import read_use_case
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Row = dict[str, Any]
 
 
@@ -47,7 +48,7 @@ def test_two_trainers_share_a_queue_one_run_at_a_time(trained: Home, tmp_path: P
         older, drift, newest, asked = ask(database, "feedback", "drift", "feedback", "person")
         for _ in range(2):
             stack.enter_context(started(home, "trainer"))
-        wait_for(lambda: state(database, newest) == "built", "the queue to be done", 120)
+        wait_for(lambda: state(database, newest) == "built", "the queue to be done", 240)
 
         runs = all_runs(database)
         assert {runs[name].state for name in (older, drift)} == {"superseded"}
@@ -65,7 +66,7 @@ def test_two_trainers_share_a_queue_one_run_at_a_time(trained: Home, tmp_path: P
 
 def test_a_trainer_killed_again_and_again_leaves_nothing_half_done(trained: Home, tmp_path: Path) -> None:
     """While it reads rows, while it builds, and between a whole Bento and its entry."""
-    home = trained.copy(tmp_path)
+    home, held = with_held_builds(trained.copy(tmp_path))
     gate, before = Gate(home), store(home)
     gate.shut()
     set_policy(home, cooldown_minutes=0)
@@ -90,6 +91,7 @@ def test_a_trainer_killed_again_and_again_leaves_nothing_half_done(trained: Home
             wait_for(lambda: bool(builds(third)), "the Bento to be built")
             with database.writing() as connection:  # nobody can enter it
                 connection.execute(text("UPDATE runs SET reason = reason"))
+                held.unlink()
                 wait_for(lambda: not builds(third), "the build to end")
                 third.kill()
         (left,) = store(home)["bentos/small"] - before["bentos/small"]
@@ -121,7 +123,7 @@ def test_a_stop_lets_the_run_wait_and_a_killed_command_is_marked_failed(
             wait_for(lambda: state(database, killed) == "failed", "the killed command to be missed")
             gate.wait_for_a_run()
             stopped.send_signal(signal.SIGTERM)
-            assert stopped.wait(40) == 0
+            assert stopped.wait(60) == 0
         assert "its command was killed" in (all_runs(database)[killed].error or "")
         assert state(database, run_id) == "requested", "though the reader made an error of the signal"
 
@@ -129,7 +131,7 @@ def test_a_stop_lets_the_run_wait_and_a_killed_command_is_marked_failed(
             gate.wait_for_a_run()
             assert orphaned.stdin is not None
             orphaned.stdin.close()
-            assert orphaned.wait(40) == 0
+            assert orphaned.wait(60) == 0
         assert state(database, run_id) == "requested"
         assert "whoever started the trainer is gone" in log(home)
 

@@ -54,7 +54,30 @@ class Gate:
     def wait_for_a_run(self) -> None:
         """Until one waits at the gate."""
         self._waits.unlink(missing_ok=True)
-        wait_for(self._waits.exists, "a run to come to the gate")
+        wait_for(self._waits.exists, "a run to come to the gate", 180)
+
+
+#: Runs before the first line of ours: a build stands still before its work for as long as there is a file.
+_HELD = """\
+import sys, time
+from pathlib import Path
+
+class Hold:
+    def find_spec(self, name, path=None, target=None):
+        while name == "bentoml" and "training.build" in sys.orig_argv and Path({held!r}).exists():
+            time.sleep(0.01)
+
+sys.meta_path.insert(0, Hold())
+"""
+
+
+def with_held_builds(home: Home) -> tuple[Home, Path]:
+    """The same home, and a file: until it is removed no build goes on; it ends where its trainer does."""
+    folder, held = home.folder / "early", home.folder / "held"
+    folder.mkdir()
+    held.touch()
+    (folder / "sitecustomize.py").write_text(_HELD.format(held=str(held)))
+    return Home(home.folder, home.use_case, {**home.extra, "PYTHONPATH": str(folder)}), held
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from storage.reports import Report, find_report, last_report, reports, request_r
 from tests.homes import Home, wait_for
 from tests.journeys.trainers import Gate, log, started, stored
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -57,15 +58,17 @@ def found(database: Database, report_id: str) -> Report:
 
 
 def jobs(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "reporting.job" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if "reporting.job" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
-def ended(database: Database, report_id: str, seconds: float = 120) -> Report:
-    wait_for(lambda: found(database, report_id).state in ("done", "failed"), "the report's end", seconds)
+def ended(database: Database, report_id: str) -> Report:
+    # It is made at low priority: on a busy machine everybody else comes first.
+    wait_for(lambda: found(database, report_id).state in ("done", "failed"), "the report's end", 240)
     return found(database, report_id)
 
 
@@ -77,7 +80,7 @@ def test_it_says_that_it_is_there_and_leaves_when_told(home: Home, database: Dat
     with started(home, "reporter") as process:
         wait_for(is_there, "the reporter")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert not is_there()
 
 
@@ -103,9 +106,9 @@ def test_a_job_that_is_killed_is_marked_failed_and_the_last_good_files_stay(
         killed = ask(database)
         gate.wait_for_a_run()
         (job,) = jobs(process)
-        assert job.nice() == 10
+        assert job.nice() == min(psutil.Process(process.pid).nice() + 10, 19)
         job.kill()
-        report = ended(database, killed, 30)
+        report = ended(database, killed)
     assert report.state == "failed" and "killed" in str(report.error)
     assert (home.var / kept.html).read_bytes() == before
 
@@ -136,7 +139,7 @@ def test_a_reporter_that_is_told_to_stop_puts_its_report_back(
         gate.wait_for_a_run()
         (job,) = jobs(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert not job.is_running() or job.status() == psutil.STATUS_ZOMBIE
     report = found(database, asked)
     assert (report.state, report.claimed_by, report.attempts) == ("requested", None, 0)
@@ -146,7 +149,7 @@ def test_a_command_that_is_interrupted_ends_its_report(home: Home, database: Dat
     with started(home, "report", "--current", "2024-01-31") as process:
         gate.wait_for_a_run()
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
     with database.reading() as connection:
         (report,) = reports(connection, "small")
     assert (report.state, report.error) == ("failed", "it was interrupted")
@@ -171,7 +174,7 @@ def test_a_child_that_takes_too_long_is_ended(home: Home, database: Database, ga
 
 
 def test_a_child_says_in_one_sentence_what_broke_it(home: Home, database: Database) -> None:
-    done = make_in_child(task(home, "no such"), Silence(), within_seconds=60, beat=lambda: None)
+    done = make_in_child(task(home, "no such"), Silence(), within_seconds=240, beat=lambda: None)
     assert (done.code, done.reason) == (1, "there is no report no such")
 
 

@@ -81,9 +81,12 @@ def test_the_first_visitor_is_served_and_sees_what_comes_later(tmp_path: Path) -
     keep_run(tmp_path, "small", report)
     port = free_port()
     own = {"sec-fetch-site": "same-origin"}
+    # Shorter than the pages keep an idle connection: a request must not meet one that is just being closed.
+    limits = httpx.Limits(keepalive_expiry=2.0)
+    base = f"http://127.0.0.1:{port}"
     with (
         pages(tmp_path, port) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS, headers=own) as client,
+        httpx.Client(base_url=base, timeout=PATIENCE_SECONDS, headers=own, limits=limits) as client,
     ):
         project = project_id("small")
         assert [one["name"] for one in client.get("/api/projects").json()] == ["small"]

@@ -28,13 +28,18 @@ def test_a_reader_sees_whole_files_only_and_a_killed_writer_leaves_one(tmp_path:
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT)
     try:
         wait_for(path.exists, "a file")
-        seen = {read(path) for _ in range(300)}
+        seen: set[tuple[bytes, int]] = set()
+
+        def is_written_anew() -> bool:
+            seen.update(read(path) for _ in range(300))
+            return len(seen) > 1
+
+        wait_for(is_written_anew, "another file in its place")
         wait_for(lambda: any(tmp_path.glob(".*.unfinished")), "a file being written")
     finally:
         writer.kill()
         writer.wait()
     seen.add(read(path))
-    assert len(seen) > 1
     assert seen <= {(str(turn).encode(), 3_000_000) for turn in range(10)}
 
 

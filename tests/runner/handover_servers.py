@@ -65,6 +65,18 @@ class Told:
         await send({"type": "http.response.body", "body": text if scope["method"] != "HEAD" else b""})
 
 
+class _Server(HandoverServer):
+    """Says when it listens to commands no more: until then their descriptor must not be another's."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.is_deaf = threading.Event()
+
+    def _hear(self, loop: asyncio.AbstractEventLoop) -> None:
+        super()._hear(loop)
+        self.is_deaf.set()
+
+
 class Standing:
     """One server in a thread of its own, told by a pipe as a supervisor would."""
 
@@ -77,7 +89,8 @@ class Standing:
         starts_accepting: bool = False,
         drain_seconds: float = 10.0,
         orphan_seconds: float = 0.0,
-        taken_seconds: float = 3.0,
+        keep_alive_seconds: int = 75,
+        taken_seconds: float = 20.0,
     ) -> None:
         self.app = Told(name)
         own = socket.socket(fileno=os.dup(listener.fileno()))  # as a worker gets it
@@ -90,10 +103,10 @@ class Standing:
             access_log=False,
             loop=loop,
             http="httptools",
-            timeout_keep_alive=75,
+            timeout_keep_alive=keep_alive_seconds,
             timeout_graceful_shutdown=1,
         )
-        self.server = HandoverServer(
+        self.server = _Server(
             config,
             forwarding=forwarding,
             listener=own,
@@ -141,6 +154,7 @@ class Standing:
         self.server.drain()
         assert self.ends(20)
         self.orphan()
+        assert self.server.is_deaf.wait(20)
         for fd in (self._said, *self._fds):
             os.close(fd)
 
@@ -165,7 +179,7 @@ class Caller:
     """A kept-alive connection."""
 
     def __init__(self, listener: socket.socket, host: str = "127.0.0.1") -> None:
-        self.http = http.client.HTTPConnection(host, listener.getsockname()[1], timeout=20)
+        self.http = http.client.HTTPConnection(host, listener.getsockname()[1], timeout=60)
         self.http.connect()
 
     def ask(self, method: str = "GET", target: str = "/", body: Any = None, **headers: str) -> Any:

@@ -40,7 +40,7 @@ class Storage:
         self.gate.set()
 
     def write(self, batches: Sequence[PredictionBatch], calls: Sequence[str]) -> list[str]:
-        self.gate.wait(10)
+        self.gate.wait(60)
         entries = [i for b in batches for i in b.ids] + list(calls)
         error = self.broken(entries)
         if error is not None:
@@ -68,7 +68,7 @@ def journal(
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
@@ -76,20 +76,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_predictions_of_a_moment_are_stored_in_one_group() -> None:
     storage = Storage()
-    with journal(storage, seconds=0.2) as (made, _):
-        for i in range(50):
+    with journal(storage, seconds=60) as (made, _):
+        for i in range(64):  # which is as many as are not kept waiting for the time to pass
             made.log(batch(str(i)))
-        wait_for(lambda: len(storage.stored) == 50)
+        wait_for(lambda: len(storage.stored) == 64)
     assert len(storage.groups) == 1
 
 
 def test_feedback_does_not_wait_and_takes_earlier_predictions_along() -> None:
     storage = Storage()
-    with journal(storage, seconds=5) as (made, _):
+    with journal(storage, seconds=60) as (made, _):
         made.log(batch("p1", "p2"))
-        began = time.monotonic()
-        assert made.record("f1").result(3) == "stored f1"
-        assert time.monotonic() - began < 3
+        assert made.record("f1").result(30) == "stored f1"
     assert storage.stored[:3] == ["p1", "p2", "f1"]
 
 
@@ -99,11 +97,11 @@ def test_answers_go_on_while_storage_is_away_and_the_log_follows() -> None:
     with journal(storage) as (made, lost):
         made.log(batch("p1"))
         with pytest.raises(StorageUnavailable):
-            made.record("f1").result(5)
+            made.record("f1").result(30)
         made.log(batch("p2"))
         storage.broken = lambda entries: None
         wait_for(lambda: storage.stored == ["p1", "p2"])
-        assert made.record("f2").result(5) == "stored f2"
+        assert made.record("f2").result(30) == "stored f2"
     assert lost == []
 
 
@@ -129,10 +127,10 @@ def test_one_entry_that_can_never_be_stored_takes_no_other_with_it() -> None:
         made.log(batch("p1"))
         futures: list[Future[str]] = [made.record(call) for call in ("f1", "bad", "f2")]
         storage.gate.set()
-        assert futures[0].result(5) == "stored f1"
-        assert futures[2].result(5) == "stored f2"
+        assert futures[0].result(30) == "stored f1"
+        assert futures[2].result(30) == "stored f2"
         with pytest.raises(ValueError, match="poison"):
-            futures[1].result(5)
+            futures[1].result(30)
     assert sorted(storage.stored) == ["f1", "f2", "p1"]
     assert lost == []
 
@@ -144,7 +142,7 @@ def test_closing_stores_what_waits_and_refuses_more() -> None:
         assert made.close() == 0
         assert storage.stored == ["p1"]
         with pytest.raises(StorageUnavailable, match="stopping"):
-            made.record("f1").result(5)
+            made.record("f1").result(30)
 
 
 def test_closing_with_storage_away_ends_and_counts_the_loss() -> None:
@@ -165,8 +163,8 @@ def test_a_call_that_was_given_up_does_not_end_the_writer() -> None:
         given_up = made.record("f2")
         assert given_up.cancel() and not first.cancel()
         storage.gate.set()
-        assert first.result(5) == "stored f1"
-        assert made.record("f3").result(5) == "stored f3"
+        assert first.result(30) == "stored f1"
+        assert made.record("f3").result(30) == "stored f3"
     assert storage.stored == ["f1", "f3"]
 
 
@@ -178,16 +176,16 @@ def test_feedback_that_waits_is_bounded_and_more_is_refused() -> None:
         wait_for(lambda: first.running())
         waiting = [made.record("f2", 2), made.record("f3")]
         with pytest.raises(StorageUnavailable, match="too much feedback"):
-            made.record("f4").result(5)
+            made.record("f4").result(30)
         storage.gate.set()
-        assert [one.result(5) for one in (first, *waiting)] == ["stored f1", "stored f2", "stored f3"]
-        assert made.record("f5", 3).result(5) == "stored f5"
+        assert [one.result(30) for one in (first, *waiting)] == ["stored f1", "stored f2", "stored f3"]
+        assert made.record("f5", 3).result(30) == "stored f5"
 
 
 def test_one_call_larger_than_the_bound_is_taken_where_none_waits() -> None:
     storage = Storage()
     with journal(storage, rows=3) as (made, _):
-        assert made.record("f1", 10).result(5) == "stored f1"
+        assert made.record("f1", 10).result(30) == "stored f1"
 
 
 def test_closing_while_storage_says_nothing_ends_and_counts_the_loss(

@@ -72,7 +72,7 @@ def test_head_and_http_1_0_are_answered_too() -> None:
         assert int(response.headers["content-length"]) > 0
         now.a.tell("accept")
         now.b.tell("standby")
-        with socket.create_connection(now.listener.getsockname(), timeout=10) as old:
+        with socket.create_connection(now.listener.getsockname(), timeout=30) as old:
             old.sendall(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
             assert b"x-by: a" in old.recv(65536)
 
@@ -121,7 +121,7 @@ def test_a_worker_that_dies_over_a_request_does_not_fail_it(after: bytes) -> Non
         dying = _cut(now.listener, 2, after)
         answer = now.caller.ask("POST", body=b"x" * 1_000_000)
         assert (answer["by"], answer["bytes"]) == ("a", 1_000_000)
-        dying.join(10)
+        dying.join(30)
 
 
 def test_one_that_died_is_no_reason_to_answer_here_while_another_lives() -> None:
@@ -129,13 +129,13 @@ def test_one_that_died_is_no_reason_to_answer_here_while_another_lives() -> None
         now.b.tell("standby")
         dying = _cut(now.listener, 1, b"")
         now.caller.http.request("POST", "/", b"x" * 1000)
-        dying.join(10)
+        dying.join(30)
         now.b.tell("accept")
         assert now.caller.answer()["by"] == "b"
 
 
 def test_a_caller_that_hangs_up_harms_nobody() -> None:
-    with replaced() as now:
+    with replaced(drain_seconds=60) as now:
         now.caller.http.putrequest("POST", "/")
         now.caller.http.putheader("content-length", "20")
         now.caller.http.endheaders()
@@ -149,4 +149,4 @@ def test_a_caller_that_hangs_up_harms_nobody() -> None:
 
 def _settled(server: Standing) -> None:
     server.tell("leave")
-    assert server.ends(5)
+    assert server.ends(20)

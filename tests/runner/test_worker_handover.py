@@ -7,7 +7,6 @@ import http.client
 import os
 import socket
 import threading
-import time
 
 import pytest
 
@@ -140,7 +139,7 @@ def test_connections_accepted_in_the_turn_of_standby_are_served(loop: str) -> No
         contextlib.ExitStack() as stack,
     ):
         stuck.http.request("GET", "/stuck")
-        assert a.app.holds.wait(10)
+        assert a.app.holds.wait(30)
         callers = [stack.enter_context(Caller(listener)) for _ in range(50)]
         a.write("standby")
         wait_for(a.has_heard, "the command to be heard")
@@ -155,7 +154,7 @@ def test_of_several_requests_sent_ahead_only_the_last_answer_closes() -> None:
         with standing("b", listener) as b, Caller(listener) as caller:
             ahead = b"GET /held HTTP/1.1\r\nhost: x\r\n\r\nGET /next HTTP/1.1\r\nhost: x\r\n\r\n"
             caller.http.sock.sendall(ahead)
-            assert a.app.holds.wait(10)
+            assert a.app.holds.wait(30)
             b.tell("accept")
             a.tell("standby")
             a.app.let_go.set()
@@ -200,76 +199,3 @@ def test_no_keep_alive_request_fails_while_two_servers_take_turns() -> None:
             thread.join()
     assert not failed
     assert len(closed) > 40
-
-
-def test_a_leaving_server_keeps_idle_connections_until_they_are_gone() -> None:
-    with listening() as listener, standing("a", listener, starts_accepting=True) as a:
-        with standing("b", listener) as b, Caller(listener) as caller, Caller(listener) as other:
-            assert (caller.ask()["by"], other.ask()["by"]) == ("a", "a")
-            b.tell("accept")
-            assert a.tell("leave") == "standby"
-            assert not a.ends(1.5)  # longer than the grace of a stop
-            assert a.tell("standby") == "standby"
-            answer = caller.ask()
-            assert (answer["by"], answer["closes"]) == ("b", True)
-            caller.http.close()
-            other.http.close()
-            assert a.ends(5)
-
-
-def test_a_leaving_server_is_kept_no_longer_than_its_drain() -> None:
-    with listening() as listener, standing("a", listener, starts_accepting=True, drain_seconds=0.5) as a:
-        with Caller(listener) as idle, Caller(listener) as stuck:
-            idle.ask()
-            stuck.http.putrequest("POST", "/")
-            stuck.http.putheader("content-length", "20")
-            stuck.http.endheaders()
-            a.tell("leave")
-            assert a.ends(10)
-
-
-def test_a_stop_keeps_an_idle_connection_for_a_moment_only() -> None:
-    with listening() as listener, standing("a", listener, starts_accepting=True, drain_seconds=60) as a:
-        with Caller(listener) as idle:
-            idle.ask()
-            a.tell("leave")
-            a.server.drain()  # what SIGTERM calls
-            assert a.ends(5)
-
-
-@pytest.mark.parametrize("accepts", [True, False])
-def test_an_orphan_that_accepts_goes_on_for_a_while_and_one_in_standby_leaves(accepts: bool) -> None:
-    with listening() as listener, standing("a", listener, orphan_seconds=60, starts_accepting=accepts) as a:
-        a.orphan()
-        if accepts:
-            with Caller(listener) as caller:
-                assert caller.ask()["by"] == "a"
-            assert not a.ends(0.5)
-        else:
-            assert a.ends(5)
-
-
-def test_an_orphan_leaves_when_its_time_is_over() -> None:
-    with listening() as listener, standing("a", listener, orphan_seconds=0.3, starts_accepting=True) as a:
-        began = time.monotonic()
-        a.orphan()
-        assert a.ends(5)
-        assert time.monotonic() - began > 0.3
-
-
-def test_a_server_that_leaves_does_not_let_callers_queue_up() -> None:
-    with listening() as listener, standing("a", listener, starts_accepting=True) as a:
-        with Caller(listener) as caller:
-            caller.ask()
-            address = listener.getsockname()
-            listener.close()
-            a.tell("leave")
-            deadline = time.monotonic() + 5
-            while True:
-                try:
-                    socket.create_connection(address, timeout=5).close()
-                except ConnectionRefusedError:
-                    break
-                except ConnectionResetError:  # it was in the queue when that ended
-                    continue
-                assert time.monotonic() < deadline

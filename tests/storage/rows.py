@@ -90,7 +90,7 @@ def writer(*arguments: str) -> subprocess.Popen[str]:
 def finished(*processes: subprocess.Popen[str]) -> list[str]:
     """What the processes wrote, once all have ended well."""
     try:
-        outputs = [process.communicate(timeout=60)[0] for process in processes]
+        outputs = [process.communicate(timeout=240)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

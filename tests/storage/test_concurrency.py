@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from itertools import pairwise
 
 from sqlalchemy import func, select
@@ -40,17 +39,18 @@ def test_four_processes_ask_for_exactly_one_run_per_multiple(url: str, database:
 
 
 def test_a_killed_writer_loses_no_acknowledged_feedback(url: str, database: Database) -> None:
-    process = writer("stream", url)
-    assert process.stdout is not None
-    acknowledged = [process.stdout.readline().strip() for _ in range(40)]
-    process.kill()
-    acknowledged += process.communicate(timeout=60)[0].split()
+    with writer("stream", url) as process:
+        assert process.stdout is not None
+        acknowledged = [process.stdout.readline().strip() for _ in range(40)]
+        process.kill()
+        # `communicate` would lose what the last of those lines had read ahead.
+        acknowledged += process.stdout.read().split()
     after = Database.open(url)
     with after.reading() as connection:
         kept = {row.prediction_id for row, *_ in labelled_rows(connection, USE_CASE)}
         assert set(acknowledged) <= kept and len(kept) <= len(acknowledged) + 1
         assert production_rows(connection, USE_CASE) == len(kept)
-        assert len(runs(connection, USE_CASE)) == len(kept) // 10
+        assert len(runs(connection, USE_CASE, limit=100_000)) == len(kept) // 10
         if connection.dialect.name == "sqlite":
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     assert tell(after, truth(f"row-{len(kept)}", whole=prediction("later"))).accepted == 1
@@ -90,7 +90,7 @@ def test_feedback_on_a_prediction_that_is_not_committed_yet_is_joined(database: 
         # Time enough to look for the prediction and not find it, were it not waiting.
         told.join(0.3)
         assert told.is_alive()
-    told.join(10)
+    told.join(60)
     assert not told.is_alive() and _pending(database) == 0
     with database.reading() as connection:
         assert production_rows(connection, USE_CASE) == 1
@@ -103,7 +103,7 @@ def test_a_prediction_stored_while_its_feedback_is_not_committed_is_joined(datab
         logged.start()
         logged.join(0.3)
         assert logged.is_alive()
-    logged.join(10)
+    logged.join(60)
     assert not logged.is_alive() and _pending(database) == 0
 
 
@@ -112,9 +112,8 @@ def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:
     tell(database, truth("a"))
     with database.reading() as connection:
         before = list(labelled_rows(connection, USE_CASE))
-        started = time.monotonic()
+        # Refused, were it to wait for the reader, who waits for it.
         tell(database, truth("b"))
-        assert time.monotonic() - started < 5
         assert list(labelled_rows(connection, USE_CASE)) == before
         assert production_rows(connection, USE_CASE) == 1
 

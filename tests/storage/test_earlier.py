@@ -105,5 +105,5 @@ def test_an_instant_is_settled_while_the_first_revisions_code_corrects_its_own_r
         settling.join(0.3)
         assert settling.is_alive()
         earlier.count(connection, "a")
-    settling.join(10)
+    settling.join(60)
     assert instants == [3_000] and labelled(database, as_of_ms=3_000) == [("a", "no", 3_000)]

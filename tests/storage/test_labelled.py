@@ -13,7 +13,7 @@ from tests.storage.rows import USE_CASE, finished, labelled, log, settled, tell,
 
 @pytest.mark.slow
 def test_an_instant_read_twice_gives_the_same_rows_while_others_write(url: str, database: Database) -> None:
-    churning = [writer("churn", url, name, "40") for name in ("p", "q")]
+    churning = [writer("churn", url, name, "40") for name in ("p", "q")]  # so many rounds at least
     for process in churning:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
     for process in churning:
@@ -21,11 +21,11 @@ def test_an_instant_read_twice_gives_the_same_rows_while_others_write(url: str, 
         process.stdin.write("go\n")
         process.stdin.flush()
     seen: dict[int, list[tuple[str, str, int]]] = {}
-    while any(process.poll() is None for process in churning):
+    while len({len(rows) for rows in seen.values()}) < 20:
+        assert all(process.poll() is None for process in churning), "they write until they are told to end"
         instant = settled(database)
         seen[instant] = labelled(database, as_of_ms=instant)
-    finished(*churning)
-    assert len({len(rows) for rows in seen.values()}) > 3, "nothing was written meanwhile"
+    written = sum(int(rows) for rows in finished(*churning))
     last = settled(database)
     for instant, rows in seen.items():
         assert labelled(database, as_of_ms=instant) == rows
@@ -33,7 +33,7 @@ def test_an_instant_read_twice_gives_the_same_rows_while_others_write(url: str, 
     assert labelled(database, as_of_ms=last) == labelled(database)
     assert len({name for name, _, _ in labelled(database)}) == len(labelled(database))
     with database.reading() as connection:
-        assert production_rows(connection, USE_CASE) == 160
+        assert production_rows(connection, USE_CASE) == written >= 160
 
 
 def test_instants_never_run_backwards(database: Database) -> None:

@@ -6,14 +6,15 @@ import logging
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, make_url
 
-from storage import schema
+from storage import migration, schema
 from storage.database import Database
 from storage.schema import REVISIONS, metadata
 from tests.storage.rows import ROOT, log, released_together, tell, truth, writer
@@ -73,6 +74,28 @@ def test_four_processes_that_migrate_at_once_all_find_the_tables(url: str) -> No
     database.close()
 
 
+def test_who_finds_another_process_migrating_waits_for_its_end(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.engines.WAIT_SECONDS", 0.3)
+    named = make_url(url)
+    if named.get_backend_name() == "postgresql":
+        named = named.update_query_dict({"options": "-c lock_timeout=300ms"})
+    migrating, waiting = Database.open(url), Database.open(named.render_as_string(hide_password=False))
+    thread = threading.Thread(target=waiting.migrate)
+    with migrating.writing() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({migration._LOCK})")
+        migration.upgrade(connection, "head")
+        thread.start()
+        thread.join(1.5)
+        assert thread.is_alive()
+    thread.join(60)
+    assert not thread.is_alive() and log(waiting, "a") == 1
+    migrating.close()
+    waiting.close()
+
+
 def test_old_code_carries_on_with_a_newer_database(
     url: str, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,6 +142,6 @@ def test_a_copied_package_migrates_by_its_own_revisions(url: str, tmp_path: Path
         cwd=bento,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "32\n", "")

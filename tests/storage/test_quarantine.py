@@ -65,6 +65,15 @@ def test_a_suspension_sets_aside_its_rows_known_since_and_no_others(database: Da
     assert (source.source, source.since_ms, source.rows) == ("bad", 2_000, 1)
 
 
+def test_what_is_set_aside_together_is_listed_newest_first(database: Database) -> None:
+    log(database, "a", "b")
+    for name, target in (("a", "yes"), ("b", "yes"), ("a", "no")):
+        tell(database, truth(name, target, source="bad", at_ms=1_000))
+    assert suspend(database) == 3
+    with database.reading() as connection:
+        assert [row.feedback_id for row in quarantined(connection, USE_CASE)] == [3, 2, 1]
+
+
 def test_what_a_suspended_source_sends_is_accepted_and_takes_no_part(database: Database) -> None:
     log(database, "a", "b")
     suspend(database)

@@ -223,5 +223,5 @@ def test_a_trainer_waits_for_a_claim_that_is_not_committed_yet(database: Databas
         # Time enough to see that nothing runs, were it not waiting.
         claiming.join(0.3)
         assert claiming.is_alive()
-    claiming.join(10)
+    claiming.join(60)
     assert claims == [False]

@@ -85,14 +85,14 @@ def test_a_server_that_is_lost_within_a_transaction_refuses_in_time(
 def test_a_statement_that_is_work_is_waited_for_where_the_server_answers_others(
     far: FarServer, database: Database
 ) -> None:
-    def sleep(through: Database) -> None:
+    def sleep(through: Database, more_seconds: int) -> None:
         with through.reading() as connection:
-            connection.execute(text(f"SELECT pg_sleep({SILENCE_SECONDS + 3})"))
+            connection.execute(text(f"SELECT pg_sleep({SILENCE_SECONDS + more_seconds})"))
 
     hurried = Database.open(far.url, longest_silence_seconds=HURRIED_SECONDS)
     with ThreadPoolExecutor(2) as pool:
-        patient = pool.submit(sleep, database)
-        assert seconds_of_refusal(lambda: sleep(hurried)) < BOUND_SECONDS
+        patient = pool.submit(sleep, database, 3)
+        assert seconds_of_refusal(lambda: sleep(hurried, 60)) < BOUND_SECONDS
         patient.result()
     hurried.close()
 
@@ -174,8 +174,9 @@ def test_a_signal_that_breaks_in_is_heard_while_a_server_stands_still(
     before = signal.signal(signal.SIGALRM, tell)
     try:
         with far.frozen():
-            signal.setitimer(signal.ITIMER_REAL, 0.5)  # in the middle of the question whether it still stands
             with pytest.raises(Told):
+                # In the middle of the question whether it still stands.
+                signal.setitimer(signal.ITIMER_REAL, 0.5)
                 one(database)
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import select
 import signal
 import sys
 
@@ -106,14 +107,20 @@ def claim(url: str, name: str, count: str) -> None:
 
 
 def churn(url: str, name: str, count: str) -> None:
-    """Logs, labels before and after, corrects, suspends and releases, by a clock that is behind."""
+    """Logs, labels before and after, corrects, suspends and releases, by a clock that is behind.
+
+    So many rounds, and on until nobody holds its standard input open; prints how many rows it labelled.
+    """
     from storage.quarantine import release_source, suspend_source
     from tests.storage.rows import USE_CASE
 
     database = Database.open(url)
     print("ready", flush=True)
     sys.stdin.readline()
-    for number in range(int(count)):
+    for number in itertools.count():
+        # Every tenth round begins with no source suspended.
+        if number >= int(count) and number % 10 == 0 and select.select([sys.stdin], [], [], 0)[0]:
+            break
         at_ms = number * 10
         early, late = f"{name}-{number}-early", f"{name}-{number}-late"
         tell(database, truth(early, source=name, at_ms=at_ms))
@@ -125,6 +132,7 @@ def churn(url: str, name: str, count: str) -> None:
         if number % 10 == 6:
             with database.writing() as connection:
                 release_source(connection, USE_CASE, name, actor="ana", k=1_000, at_ms=at_ms - 5)
+    print(2 * number)
 
 
 def full_disk(url: str) -> None:

@@ -97,11 +97,31 @@ class SmallHome:
 
     def wait(self, asked: Promotion, *states: str) -> Promotion:
         """The promotion once it is in one of these states; it may not have ended in another."""
-        ended = {"done", "failed", "withdrawn"}
-        wait_for(lambda: self.state(asked) in {*states, *ended}, f"{asked.tag} to be {states}")
+        expected = {*states, "done", "failed", "withdrawn"}
         found = self.promotion(asked)
+
+        def is_there() -> bool:
+            nonlocal found
+            found = self.promotion(asked)
+            return found.state in expected
+
+        wait_for(is_there, f"{asked.tag} to be {states}")
         assert found.state in states, found
         return found
+
+    def wait_for_handover(self, asked: Promotion) -> None:
+        """Until the old workers were told to stand by; the promotion is on probation a moment before."""
+        line = f"promotion {asked.promotion_id} of {asked.tag}: probation"
+        wait_for(lambda: line in self.log.read_text(), "the old ones to be told to stand by")
+
+    def wait_until_noted(self, process: psutil.Popen) -> None:
+        """Until a supervisor without children has noted all its workers for the one that comes after it."""
+
+        def are_noted() -> bool:
+            noted = json.loads((self.folder / "supervisor.json").read_text())["workers"]
+            return {str(worker.pid) for worker in process.children()} == noted.keys()
+
+        wait_for(are_noted, "its workers to be noted")
 
     @property
     def champion(self) -> str | None:
@@ -111,7 +131,7 @@ class SmallHome:
 
     def ask(self) -> tuple[int, str, int]:
         """One request on a connection of its own: status, and the Bento and process that answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", "/")
             response = connection.getresponse()
@@ -134,7 +154,7 @@ class SmallHome:
             "workers": 2,
             "probation_seconds": 60,
             "orphan_seconds": 20,
-            "ready_seconds": 5,
+            "ready_seconds": 60,
             "children": {},
             **self.options,
             **options,

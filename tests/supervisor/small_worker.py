@@ -11,6 +11,7 @@ Answers each connection with one HTTP response that names its Bento. What else i
 """
 
 import argparse
+import contextlib
 import json
 import os
 import select
@@ -52,14 +53,17 @@ def obey():
             accepts.clear()
         if line.strip() == "leave":
             leaves.set()
-        say("accepting" if accepts.is_set() else "standby")
+        with contextlib.suppress(BrokenPipeError):
+            say("accepting" if accepts.is_set() else "standby")
     # Whoever started it is gone.
     if accepts.is_set():
         leaves.wait(float(os.environ["WORKER_ORPHAN_SECONDS"]))
     leaves.set()
 
 
-time.sleep(behaviour("load_seconds", 0))
+began = time.monotonic()
+while time.monotonic() - began < behaviour("load_seconds", 0):
+    time.sleep(0.02)
 if (code := behaviour("exit", None)) is not None:
     sys.exit(code)
 signal.signal(signal.SIGTERM, lambda *_: leaves.set())

@@ -47,6 +47,8 @@ def test_after_many_swaps_counters_are_few_and_every_answer_is_still_counted(hom
             name = "ba"[number % 2]
             home.wait(home.request(name), "done")
             wait_for(lambda name=name: ask() == f"small:{name}", "it to answer")  # type: ignore[misc]
+            # Those of its last time may be on their way out still, and answer no more.
+            wait_for(lambda name=name: len(home.workers(supervisor, name)) == 2, "its two alone")  # type: ignore[misc]
             new = {worker.pid for worker in home.workers(supervisor, name)}
             wait_for(lambda new=new: bool(ask()) and new <= set(answered), "both to count")  # type: ignore[misc]
         assert len(answered) >= 2 * swaps

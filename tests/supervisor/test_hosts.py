@@ -59,6 +59,11 @@ def answers_from_both(one: SmallHome, two: SmallHome, tag: str) -> None:
     wait_for(lambda: (one.answers(), two.answers()) == (tag, tag), f"{tag} on both hosts")
 
 
+def callers_hear(tag: str, *calls: list[tuple[int, str]]) -> None:
+    """Until callers of every host were answered by a Bento."""
+    wait_for(lambda: all((200, tag) in seen for seen in calls), f"callers to hear of {tag}")
+
+
 def test_a_promotion_reaches_every_host_is_carried_out_once_and_drops_no_request(
     hosts: tuple[SmallHome, SmallHome],
 ) -> None:
@@ -70,11 +75,14 @@ def test_a_promotion_reaches_every_host_is_carried_out_once_and_drops_no_request
         busy(two) as also,
     ):
         assert leads(one) == "one"
+        callers_hear("small:a", seen, also)
         one.wait(one.request("b"), "done")
         answers_from_both(one, two, "small:b")
+        callers_hear("small:b", seen, also)
         wait_for(lambda: not two.workers(follower, "a"), "the follower's old workers to leave")
         one.wait(one.request("c", actor="trainer"), "done")
         answers_from_both(one, two, "small:c")
+        callers_hear("small:c", seen, also)
     for calls in (seen, also):
         assert {status for status, _ in calls} == {200}
         assert {bento for _, bento in calls} == {"small:a", "small:b", "small:c"}
@@ -91,13 +99,14 @@ def test_a_promotion_undone_where_it_was_tried_is_undone_on_every_host(
     with one.supervised(), two.supervised() as follower:
         asked = one.request("b")
         answers_from_both(one, two, "small:b")
+        wait_for(lambda: "going after small:b: probation" in two.log.read_text(), "the old ones to stand by")
         warm = {worker.pid for worker in two.workers(follower, "a")}
         one.behave("b", status=500)
         while one.state(asked) == "probation":
             one.ask()
         answers_from_both(one, two, "small:a")
         assert one.champion == "small:a" and one.state(asked) == "failed"
-        assert two.ask()[2] in warm, "its old workers were warm still"
+        wait_for(lambda: two.ask()[2] in warm, "its old workers, which were warm still")
 
 
 @pytest.mark.parametrize("when", ["probation", "starting"])
@@ -109,11 +118,14 @@ def test_a_leader_that_is_killed_is_succeeded_and_what_it_left_open_is_settled(
         killed = until_the_end.enter_context(one.supervised())
         until_the_end.enter_context(two.supervised())
         if when == "starting":
-            one.behave("b", load_seconds=60)
+            one.behave("b", load_seconds=600)
         asked = one.request("b")
         one.wait(asked, when)
         if when == "probation":
             answers_from_both(one, two, "small:b")
+        else:
+            wait_for(lambda: len(one.workers(killed, "b")) == 2, "its workers")
+            one.wait_until_noted(killed)
         with busy(two) as seen:
             killed.kill()
             killed.wait()
@@ -148,9 +160,9 @@ def test_a_leader_that_slept_finds_another_leads_and_follows(
     hosts: tuple[SmallHome, SmallHome], when: str
 ) -> None:
     one, two = hosts
-    with one.supervised(probation_seconds=15) as slow, two.supervised() as other:
+    with one.supervised(probation_seconds=15) as slow, two.supervised(probation_seconds=1_000) as other:
         if when == "starting":
-            one.behave("b", load_seconds=5)
+            one.behave("b", load_seconds=600)
         first = one.request("b")
         one.wait(first, when)
         slow.send_signal(signal.SIGSTOP)
@@ -161,6 +173,7 @@ def test_a_leader_that_slept_finds_another_leads_and_follows(
             second = two.request("c")
             two.wait(second, "probation")
             assert one.answers() in ("small:a", "small:b"), "its workers go on while it sleeps"
+            one.behave("b")
         finally:
             slow.send_signal(signal.SIGCONT)
         wait_for(lambda: "another supervisor leads by now" in one.log.read_text(), "it to notice")

@@ -155,12 +155,12 @@ def test_what_a_leader_asks_once_it_no_longer_leads_is_refused_before_it_is_done
     done: list[str] = []
     with ledger.kept("small:a") as tag:
         assert tag == "small:a" and ledger.is_leading
-        assert ledger.once(lambda connection: done.append("while it led")).exception(10) is None
+        assert ledger.once(lambda connection: done.append("while it led")).exception(60) is None
         with home.database.writing() as connection:
             last = leader(connection, USE_CASE)
             assert take_lead(connection, USE_CASE, last, holder="b", machine="two", host="two")
         asked = ledger.surely(lambda connection: done.append("after"))
-        assert isinstance(asked.exception(10), NoLongerLeading)
+        assert isinstance(asked.exception(60), NoLongerLeading)
         wait_for(lambda: not ledger.is_leading, "it to follow")
         wait_for(lambda: ledger.champion == "small:a", "what is in Production")
         home.request("b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import select
 import shutil
 import signal
 import socket
@@ -10,13 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.values import MultiProcessValue
 
 from supervisor.answers import Answers, answers_of
 from supervisor.counters import counters
 from supervisor.fleet import Fleet
-from supervisor.listening import PortTaken, listen, steer_to_newest
+from supervisor.listening import PortTaken, listen, steer_to_newest, waiting_at_elders
+from supervisor.orphans import Predecessor
 from supervisor.worker import Launch
 from tests.homes import free_port, wait_for
 
@@ -24,18 +28,13 @@ from tests.homes import free_port, wait_for
 def accepted(*sockets: socket.socket) -> list[int]:
     """How many of 40 new connections each gets."""
     port = sockets[0].getsockname()[1]
-    callers = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(40)]
-    counts = []
-    for one in sockets:
-        one.setblocking(False)
-        count = 0
-        while True:
-            try:
-                one.accept()[0].close()
-            except BlockingIOError:
-                break
-            count += 1
-        counts.append(count)
+    callers = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(40)]
+    counts = [0] * len(sockets)
+    # A connection is in the queue a moment after its caller has it.
+    while sum(counts) < 40 and (waiting := select.select(sockets, [], [], 30)[0]):
+        for one in waiting:
+            one.accept()[0].close()
+            counts[sockets.index(one)] += 1
     for caller in callers:
         caller.close()
     return counts
@@ -53,6 +52,42 @@ def test_connections_go_to_those_who_accept_and_then_to_the_newest_alone() -> No
             assert accepted(old, new) == [0, 40]
             old.close()
             assert accepted(new) == [40]
+
+
+def test_workers_left_behind_end_once_they_have_accepted_what_waits() -> None:
+    port = free_port()
+    with (
+        listen("127.0.0.1", port) as old,
+        listen("127.0.0.1", port, beside_orphans=True) as new,
+        socket.create_connection(("127.0.0.1", port)),
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as worker,
+    ):
+        left = Predecessor(port, (psutil.Process(worker.pid),), ())
+        new.listen(100)
+        wait_for(lambda: waiting_at_elders(new) == 1, "the connection to wait")
+        left.replace(new)
+        replaced = time.monotonic()
+        left.look(replaced + 10)
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(0.5)
+        old.accept()[0].close()
+        left.look(replaced + 11)
+        assert worker.wait(30) == -signal.SIGTERM
+
+
+def test_workers_left_behind_that_accept_nothing_end_nevertheless() -> None:
+    port = free_port()
+    with (
+        listen("127.0.0.1", port),
+        listen("127.0.0.1", port, beside_orphans=True) as new,
+        socket.create_connection(("127.0.0.1", port)),
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as worker,
+    ):
+        left = Predecessor(port, (psutil.Process(worker.pid),), ())
+        new.listen(100)
+        left.replace(new)
+        left.look(time.monotonic() + 30)
+        assert worker.wait(30) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("shares", [False, True])
@@ -89,6 +124,26 @@ def test_counters_that_nobody_uses_any_more_are_removed_and_others_stay(tmp_path
         sleeper.communicate()
 
 
+def test_a_folder_that_another_supervisor_swept_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            monkeypatch.undo()
+            with counters(tmp_path, memory=tmp_path):
+                pass
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with counters(tmp_path, memory=tmp_path) as made:
+        assert (made.folder / "lock").is_file()
+        with counters(tmp_path, memory=tmp_path):
+            assert made.folder.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_files_in_memory_counters_lie_at_home(tmp_path: Path) -> None:
     with counters(tmp_path, memory=tmp_path / "nowhere") as shared:
         assert shared.folder.parent == tmp_path / "metrics"
@@ -108,17 +163,17 @@ def test_a_worker_that_hangs_is_ended_and_counted_as_a_crash(launch: Launch) -> 
         (hanging,) = fleet.processes
         (worker,) = fleet._workers
         worker.process.send_signal(signal.SIGSTOP)
-        wait_for(lambda: looked(fleet.obeys and fleet.processes != [hanging]), "another", 20)
+        wait_for(lambda: looked(fleet.obeys and fleet.processes != [hanging]), "another")
         assert fleet.crashes == 1
         assert fleet.pids == [hanging, *fleet.processes]
     finally:
         fleet.end()
-        wait_for(lambda: looked(fleet.is_gone), "all to leave", 20)
+        wait_for(lambda: looked(fleet.is_gone), "all to leave")
 
 
 @pytest.mark.slow
 def test_workers_that_are_killed_while_others_still_load_are_no_failed_start(launch: Launch) -> None:
-    fleet = Fleet(launch, 2, "accept")
+    fleet = Fleet(launch, 2, "accept", ready_seconds=600)
 
     def looked(condition: Callable[[], bool]) -> bool:
         fleet.look(time.monotonic())
@@ -137,7 +192,7 @@ def test_workers_that_are_killed_while_others_still_load_are_no_failed_start(lau
         assert fleet.failure is None
     finally:
         fleet.end()
-        wait_for(lambda: looked(lambda: fleet.is_gone), "all to leave", 20)
+        wait_for(lambda: looked(lambda: fleet.is_gone), "all to leave")
 
 
 def test_answers_are_counted_by_process_and_probes_are_none(

@@ -68,18 +68,18 @@ def test_a_child_that_is_killed_is_started_again_and_ends_with_the_supervisor(ho
 
 
 def test_a_killed_supervisor_is_followed_by_another_without_a_refused_call(home: SmallHome) -> None:
-    with home.supervised() as killed, ExitStack() as until_the_end:
+    with home.supervised(orphan_seconds=60) as killed, ExitStack() as until_the_end:
         promoted = home.request("b")
         home.wait(promoted, "probation")
-        wait_for(lambda: home.answers() == "small:b", "the new Bento")
+        home.wait_for_handover(promoted)
         orphans, warm = home.workers(killed, "b"), home.workers(killed, "a")
         killed.kill()
         killed.wait()
-        wait_for(lambda: all_gone(warm), "the warm ones to leave", 5)
+        wait_for(lambda: all_gone(warm), "the warm ones to leave", 30)
         supervisor = until_the_end.enter_context(home.supervised())
         with busy(home) as seen:
             wait_for(lambda: len(seen) > 50, "calls")
-            wait_for(lambda: all_gone(orphans), "the orphans to leave", 10)
+            wait_for(lambda: all_gone(orphans), "the orphans to leave", 40)
             new = {worker.pid for worker in home.workers(supervisor, "b")}
             assert home.ask()[2] in new
             assert home.state(promoted) == "done"
@@ -90,11 +90,12 @@ def test_a_killed_supervisor_is_followed_by_another_without_a_refused_call(home:
 
 
 def test_a_promotion_that_had_only_begun_when_the_supervisor_was_killed_has_failed(home: SmallHome) -> None:
-    home.behave("b", load_seconds=30)
-    with home.supervised(ready_seconds=60) as killed:
+    home.behave("b", load_seconds=600)
+    with home.supervised() as killed:
         asked = home.request("b")
         home.wait(asked, "starting")
         wait_for(lambda: len(home.workers(killed, "b")) == 2, "its workers")
+        home.wait_until_noted(killed)
         everything = killed.children()
         killed.kill()
         killed.wait()
@@ -102,7 +103,7 @@ def test_a_promotion_that_had_only_begun_when_the_supervisor_was_killed_has_fail
         failed = home.wait(asked, "failed")
         assert "the supervisor ended before the workers of small:b answered" in str(failed.error)
         assert home.answers() == "small:a"
-        wait_for(lambda: all_gone(everything), "what was left to leave", 20)
+        wait_for(lambda: all_gone(everything), "what was left to leave")
 
 
 @pytest.mark.parametrize("where", ["the same home", "another home"])
@@ -118,7 +119,7 @@ def test_a_second_supervisor_is_refused(
             other.database.close()
             command = other.command()
             said = f"port {home.port} on 127.0.0.1 cannot be had (Address already in use): stop what listens"
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
         assert second.returncode == 1
         assert second.stderr.startswith(f"refused: {said}")
         assert home.answers() == "small:a"
@@ -134,7 +135,7 @@ def test_the_folder_of_counters_goes_with_the_supervisor(home: SmallHome) -> Non
         killed.kill()
         killed.wait()
     with home.supervised() as supervisor:
-        psutil.wait_procs(orphans, timeout=30)  # they leave once they are replaced
+        wait_for(lambda: all_gone(orphans), "those who are replaced to leave")
         victim = home.workers(supervisor, "a")[0]
         used = folder(victim)
         assert used.is_dir() and used != left
@@ -143,4 +144,4 @@ def test_the_folder_of_counters_goes_with_the_supervisor(home: SmallHome) -> Non
         wait_for(lambda: "is started again" in home.log.read_text(), "its burial")
         assert list(used.glob(f"counter_{victim.pid}.db")), "what it counted stays counted"
     assert not used.exists()
-    assert not left.exists(), "swept once those who were left behind had ended"
+    wait_for(lambda: not left.exists(), "it to be swept once those who were left behind had ended")

@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from loop.claims import SILENCE_MS, Claim, is_gone
 from loop.progress import Silence
 from loop.refusals import DataNotFound
+from loop.stopping import Stopped
 from storage.database import Database
 from storage.runs import Run, RunNotOpen, beat_run, request_run, requeue_run, run, runs, start_run
 from tests.homes import wait_for
@@ -109,6 +112,33 @@ def test_a_killed_command_does_not_stand_in_the_way_of_the_next(database: Databa
         later, killed = runs(connection, "visits")
     assert killed.run_id == run_id and "its command was killed" in (killed.error or "")
     assert "visits.parquet" in (later.error or "") and (later.claimed_by or "").startswith("command@")
+
+
+@pytest.mark.parametrize(
+    ("told", "state"), [(KeyboardInterrupt, "failed"), (Stopped, "requested")], ids=["command", "trainer"]
+)
+def test_a_signal_in_the_moment_in_which_a_run_begins_ends_it_as_any_other(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: type[BaseException],
+    state: str,
+) -> None:
+    writing = database.writing
+
+    @contextmanager
+    def broken_into() -> Iterator[Connection]:
+        with writing() as connection:
+            yield connection
+        monkeypatch.undo()
+        raise told
+
+    monkeypatch.setattr(database, "writing", broken_into)
+    with pytest.raises(told):
+        train(use_case_of(), home=tmp_path, data=tmp_path, database=database)
+    with database.reading() as connection:
+        (only,) = runs(connection, "visits")
+    assert (only.state, only.attempts) == (state, 0)
 
 
 def test_a_run_of_an_older_release_that_names_nobody_is_known_by_its_silence(database: Database) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import doctest
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import loop.holdout
@@ -21,6 +21,8 @@ def test_a_place_never_changes() -> None:
     assert held_out == [7, 12, 20]
 
 
+# However long a busy machine takes for an example.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 @given(st.text(st.characters()), st.floats(0, 1), st.floats(0, 1))
 def test_a_larger_share_only_adds_rows(identity: str, one: float, other: float) -> None:
     small, large = sorted((one, other))

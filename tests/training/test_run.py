@@ -195,6 +195,22 @@ def test_a_run_that_somebody_else_has_is_left_to_them(place: Place) -> None:
     assert only.trigger == "feedback" and "visits.parquet" in (only.error or "")
 
 
+def test_nobody_else_who_writes_waits_while_git_is_asked_for_the_code(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revision(_: Path) -> str:
+        with place.database.writing():
+            return "somebody else has written"
+
+    monkeypatch.setattr("storage.engines.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("training.run.code_revision", revision)
+    with pytest.raises(DataNotFound):
+        place.train()
+    with place.database.reading() as connection:
+        (only,) = runs(connection, "visits")
+    assert only.code_revision == "somebody else has written"
+
+
 @pytest.mark.slow
 def test_a_bento_that_cannot_be_built_leaves_nothing_in_the_store(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()

@@ -49,14 +49,18 @@ def states(database: Database) -> list[str]:
     return [run.state for run in all_runs(database)]
 
 
+def is_there(database: Database) -> bool:
+    with database.reading() as connection:
+        return alive(connection, "visits", "trainer", at_ms=now_ms()) is not None
+
+
 def test_a_persons_run_goes_first_and_alone_then_the_newest_for_all_others(
     database: Database, tmp_path: Path
 ) -> None:
     first, newest, asked = ask(database, "feedback", "drift", "person")
     with working(database, tmp_path, lambda: EAGER):
         wait_for(lambda: not {"requested", "running"} & set(states(database)), "the queue to be done")
-        with database.reading() as connection:
-            assert alive(connection, "visits", "trainer", at_ms=now_ms()) is not None
+        wait_for(lambda: is_there(database), "the trainer to say that it is there")
     by_id = {run.run_id: run for run in all_runs(database)}
     assert by_id[first].state == "superseded" and by_id[first].error == f"superseded by {newest}"
     assert by_id[first].started_at_ms is None
@@ -64,8 +68,7 @@ def test_a_persons_run_goes_first_and_alone_then_the_newest_for_all_others(
     assert (by_id[asked].finished_at_ms or 0) <= (by_id[newest].started_at_ms or 0)
     assert "visits.parquet" in (by_id[newest].error or "")
     assert (by_id[newest].claimed_by or "").startswith("trainer@")
-    with database.reading() as connection:
-        assert alive(connection, "visits", "trainer", at_ms=now_ms()) is None, "it said farewell"
+    assert not is_there(database), "it said farewell"
 
 
 def test_a_pause_lets_automatic_requests_wait_and_a_persons_is_done(

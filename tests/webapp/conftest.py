@@ -43,7 +43,9 @@ def served(plan: Plan) -> Iterator[Pages]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        server = uvicorn.Server(uvicorn.Config(create(plan), log_level="warning", lifespan="on"))
+        # Longer than httpx keeps an idle connection: it must never send on one that is just being closed.
+        config = uvicorn.Config(create(plan), log_level="warning", lifespan="on", timeout_keep_alive=75)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -53,7 +55,7 @@ def served(plan: Plan) -> Iterator[Pages]:
                 yield pages
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
 
 
 @pytest.fixture

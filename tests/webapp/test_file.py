@@ -19,6 +19,17 @@ from tests.webapp.conftest import Pages, plan_of, served
 from webapp.answered import page_of, safe_for_spreadsheets, summarise
 from webapp.uploads import KEPT_MS, NotATable, Uploads
 
+#: Files are answered at low priority: on a busy machine everybody else comes first.
+PATIENCE_SECONDS = 240
+#: Runs before the first line of a job.
+_HELD = """\
+import time
+from pathlib import Path
+
+while Path({held!r}).exists():
+    time.sleep(0.01)
+"""
+
 
 def _table(rows: list[dict[str, Any]]) -> bytes:
     written = io.StringIO()
@@ -36,11 +47,16 @@ def _answered(pages: Pages, content: bytes, name: str = "rows.csv") -> str:
     """The address of a file whose rows were answered."""
     path = _upload(pages, content, name).headers["location"]
     assert pages.submit(f"{path}/start").headers["location"] == path
-    wait_for(lambda: "Download as CSV" in pages.get(path).text, "the answers")
+    wait_until_answered(pages, path)
     return str(path)
 
 
+def wait_until_answered(pages: Pages, path: str) -> None:
+    wait_for(lambda: "Download as CSV" in pages.get(path).text, "the answers", PATIENCE_SECONDS)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("pages")
 def test_a_file_is_looked_at_answered_shown_by_the_page_and_downloaded(
     pages: Pages, server: Server, row: dict[str, Any]
@@ -59,7 +75,7 @@ def test_a_file_is_looked_at_answered_shown_by_the_page_and_downloaded(
     assert "« old » n’est pas un nombre." in pages.get(path, headers={"accept-language": "fr"}).text
     assert "“old” is not a number." in pages.get(path).text
     pages.submit(f"{path}/start")
-    wait_for(lambda: "Download as CSV" in pages.get(path).text, "the answers")
+    wait_until_answered(pages, path)
     first, last = pages.get(path).text, pages.get(f"{path}?page=3").text
     assert "120 rows were looked at." in first and "One breaks the contract" in first
     assert "Rows 1 to 50 of 120" in first and "Rows 101 to 120 of 120" in last
@@ -83,6 +99,7 @@ def test_a_file_is_looked_at_answered_shown_by_the_page_and_downloaded(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("pages")
 def test_a_hundred_thousand_rows_of_parquet_are_answered_while_the_pages_answer(
     pages: Pages, row: dict[str, Any]
@@ -93,16 +110,16 @@ def test_a_hundred_thousand_rows_of_parquet_are_answered_while_the_pages_answer(
     path = _upload(pages, table.getvalue(), "many.parquet").headers["location"]
     assert "About 100,000 rows" in pages.get(path).text
     pages.submit(f"{path}/start")
-    slowest = 0.0
+    seconds: list[float] = []
 
     def is_done() -> bool:
-        nonlocal slowest
         answer = pages.get(path)
-        slowest = max(slowest, answer.elapsed.total_seconds())
+        seconds.append(answer.elapsed.total_seconds())
         return "Download as CSV" in answer.text
 
-    wait_for(is_done, "the answers", 120)
-    assert slowest < 2
+    wait_for(is_done, "the answers", PATIENCE_SECONDS)
+    # A machine may hold up any one of them; pages that wait for the work have few, and those are slow.
+    assert len(seconds) >= 5 and sorted(seconds)[len(seconds) * 9 // 10] < 2
     assert "Rows 99,951 to 100,000 of 100,000" in pages.get(f"{path}?page=2000").text
 
 
@@ -134,23 +151,29 @@ def test_what_is_no_table_is_refused_beside_the_field(pages: Pages, content: byt
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("pages")
 def test_a_file_is_answered_while_the_service_is_down_and_shown_by_pages_started_since(
-    server: Server, row: dict[str, Any]
+    server: Server, row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    held = tmp_path / "held"
+    (tmp_path / "sitecustomize.py").write_text(_HELD.format(held=str(held)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with served(plan_of(server, api_url=f"http://127.0.0.1:{free_port()}")) as pages:
         path = _upload(pages, _table([row])).headers["location"]
         assert "could not be checked now" in pages.get(path).text
         pages.submit(f"{path}/start")
-        wait_for(lambda: "Download as CSV" in pages.get(path).text, "the answer")
-        unfinished = _upload(pages, _table([row] * 60_000)).headers["location"]
+        wait_until_answered(pages, path)
+        held.touch()
+        unfinished = _upload(pages, _table([row] * 500)).headers["location"]
         pages.submit(f"{unfinished}/start")
         wait_for(lambda: "being answered" in pages.get(unfinished).text, "the work to begin")
+    held.unlink()
     with served(plan_of(server)) as others:
         assert "All were answered." in others.get(path).text
         assert "Start it again" in others.get(unfinished).text
         others.submit(f"{unfinished}/start")
-        wait_for(lambda: "Download as CSV" in others.get(unfinished).text, "the second try")
+        wait_until_answered(others, unfinished)
 
 
 def test_formulas_are_defused_and_numbers_stay(tmp_path: Path) -> None:

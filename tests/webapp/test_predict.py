@@ -146,12 +146,15 @@ def test_the_pages_send_the_services_token(server: Server, row: dict[str, Any]) 
 
 
 def test_home_measures_the_service(pages: Pages, row: dict[str, Any]) -> None:
+    shown = ""
+
     def measured() -> bool:
+        nonlocal shown
         # What was asked before the first reading is no part of what two readings tell.
         pages.submit("/predict", **_typed(row))
-        return "in the middle, 95% within" in pages.get("/").text
+        shown = pages.get("/").text
+        return "in the middle, 95% within" in shown
 
     wait_for(measured, "two readings with a prediction between them")
-    text = pages.get("/").text
-    assert "requests a minute" in text
+    assert "requests a minute" in shown
     wait_for(lambda: "supervisor is there" in pages.get("/").text, "the supervisor to say so")

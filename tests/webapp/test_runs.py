@@ -143,6 +143,22 @@ def test_a_run_is_watched_live_until_it_ends(
     assert "hx-trigger" not in ended and "Train again" in ended and "<html" not in ended
 
 
+@pytest.mark.parametrize("page", ["/runs", "/runs/{}"])
+def test_a_sign_of_life_is_no_change_to_who_reads_the_page(
+    page: str, opened: Callable[..., Pages], plan: Plan, database: Database
+) -> None:
+    running, waiting = _asked(database, plan, "person"), _asked(database, plan)
+    with database.writing() as connection:
+        start_run(connection, running, now_ms(), claimed_by="trainer@h:1:1")
+    pages = opened()
+    for path in {page.format(running), page.format(waiting)}:
+        again = re.search(r'hx-get="([^"]+\?was=[^"]+)"', _region(pages, path)[1])
+        assert again is not None and _region(pages, again.group(1)) == (204, "")
+        with database.writing() as connection:
+            beat_run(connection, running, now_ms() + 2_000)
+        assert _region(pages, again.group(1)) == (204, "")
+
+
 def test_a_run_that_ended_shows_every_verdict_with_its_numbers(
     opened: Callable[..., Pages], plan: Plan, database: Database
 ) -> None:

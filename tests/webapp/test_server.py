@@ -64,7 +64,7 @@ def _started(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 def test_the_process_ends_well_at_a_signal(number: signal.Signals, tmp_path: Path) -> None:
     with _started(tmp_path, free_port()) as process:
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_the_process_leaves_when_whoever_started_it_is_gone(tmp_path: Path) -> N
     with _started(tmp_path, free_port()) as process:
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_port_that_is_taken_is_refused_in_a_sentence(plan: Plan) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -240,8 +241,8 @@ def test_a_card_without_a_square_matrix_has_none() -> None:
     assert found is not None and found.counts == ((1234, 5), (6, 78)) and found.classes == ("no", "yes")
 
 
-def test_a_real_bento_is_shown_with_its_matrix(trained: Home) -> None:
-    with served(plan_of_home(trained, f"http://127.0.0.1:{free_port()}")) as pages:
+def test_a_real_bento_is_shown_with_its_matrix(trained: Home, tmp_path: Path) -> None:
+    with served(plan_of_home(trained.copy(tmp_path), f"http://127.0.0.1:{free_port()}")) as pages:
         (path,) = re.findall(r'id="v1" href="([^"]+)"', pages.get("/versions").text)
         text = pages.get(path).text
         tag = path.removeprefix("/versions/")

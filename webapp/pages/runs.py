@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlalchemy import Connection
@@ -193,7 +193,8 @@ async def _show(
 def _read(
     connection: Connection, use_case: str, limit: int, cooldown_minutes: float, at_ms: int
 ) -> tuple[tuple[Run, ...], _Queue]:
-    return runs(connection, use_case, limit=limit), _queue(connection, use_case, cooldown_minutes, at_ms)
+    found = tuple(_without_beat(one) for one in runs(connection, use_case, limit=limit))
+    return found, _queue(connection, use_case, cooldown_minutes, at_ms)
 
 
 def _read_one(
@@ -223,7 +224,13 @@ def _queue(connection: Connection, use_case: str, cooldown_minutes: float, at_ms
         cooldown_minutes=cooldown_minutes,
         now_ms=at_ms,
     )
-    return _Queue(running, queue(waiting_runs(connection, use_case), around), has_trainer, is_paused)
+    shown = None if running is None else _without_beat(running)
+    return _Queue(shown, queue(waiting_runs(connection, use_case), around), has_trainer, is_paused)
+
+
+def _without_beat(one: Run) -> Run:
+    """A run as it is shown: that its process goes on, said every two seconds, is no change."""
+    return replace(one, beat_at_ms=None)
 
 
 def _judged(verdict: StoredVerdict, metric: str) -> Judged:
