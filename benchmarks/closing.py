@@ -1,4 +1,5 @@
-"""Seconds from the k-th feedback to the first answer of the new Bento, and where they go.
+"""Seconds from the k-th feedback to the first answer of the new Bento, and where they go; and from a person's
+`rebento rollback` to the first of the old one. Fails where the way back takes longer than is promised.
 
 A month whose users behave otherwise is streamed through a running service. The data is not part of the
 project: give the folder that holds streamflow_seeds.zip as `--data`.
@@ -31,6 +32,8 @@ from use_cases.use_case import SHIPPED
 
 USE_CASE = "streamflow_churn"
 _WAIT_SECONDS = 180
+#: What is promised of a rollback, the start of the command included.
+BACK_SECONDS = 10
 
 
 def measure_closing(data: Path, folder: Path, labels: int) -> Table:
@@ -70,8 +73,9 @@ def measure_closing(data: Path, folder: Path, labels: int) -> Table:
                 for answer, truth in zip(answers, truths[start : start + 50], strict=True)
             ]
             _post(base, "/feedback", {"feedback": told})
+        probed = {"rows": rows[:1]}
         kth = time.time()
-        while _post(base, "/predict", {"rows": rows[:1]})["bento"] == old:
+        while (new := _post(base, "/predict", probed)["bento"]) == old:
             if time.time() - kth > _WAIT_SECONDS:
                 raise SystemExit(f"nothing was promoted in {_WAIT_SECONDS} s; see {folder / 'server.log'}")
             time.sleep(0.01)
@@ -80,7 +84,17 @@ def measure_closing(data: Path, folder: Path, labels: int) -> Table:
             (promotion,) = promotions(connection, USE_CASE)[:1]
             (run,) = [one for one in runs(connection, USE_CASE) if one.bento == promotion.tag]
         database.close()
-    return _table(kth, answered, run, promotion, labels)
+        asked = time.time()
+        rollback = [str(BIN / "rebento"), "rollback"]
+        subprocess.run(rollback, env={**os.environ, **environment}, cwd=ROOT, check=True)
+        while _post(base, "/predict", probed)["bento"] == new:
+            if time.time() - asked > BACK_SECONDS:
+                raise SystemExit(f"{new} still answers {BACK_SECONDS} s after the rollback was asked for")
+            time.sleep(0.01)
+        back = time.time()
+    table = _table(kth, answered, run, promotion, labels)
+    table.add_row("from `rebento rollback` to the first old answer", f"{back - asked:.2f}")
+    return table
 
 
 def _table(kth: float, answered: float, run: Run, promotion: Promotion, labels: int) -> Table:
