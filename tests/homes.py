@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.databases import copied_database
 from tests.ports import free_port as free_port
+from tests.processes import beneath
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -175,16 +176,7 @@ class Server:
 
     def workers(self) -> list[int]:
         """Process ids of the API's workers."""
-        import psutil
-
-        found = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                if "runner.worker" in " ".join(child.cmdline()):
-                    found.append(child.pid)
-            except psutil.NoSuchProcess:  # it has just ended
-                continue
-        return found
+        return [one.pid for one in beneath(self.process.pid, "runner.worker", recursive=True)]
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 100) -> None:

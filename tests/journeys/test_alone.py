@@ -24,12 +24,12 @@ from tests.journeys.trainers import (
     all_runs,
     assert_nothing_is_half_done,
     builds,
-    is_there,
     log,
     started,
     stored,
     with_held_builds,
 )
+from tests.processes import is_there
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_SECONDS = 120

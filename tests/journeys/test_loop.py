@@ -7,7 +7,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from storage.versions import champion
 from tests.callers import Callers
 from tests.databases import only_on_sqlite
 from tests.homes import ROOT, Home, Server, up, wait_for
+from tests.journeys.trainers import stored
 from tests.shared_data import DATA
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -107,7 +107,7 @@ def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it
     rows = month_one(home)
     asked = [{k: v for k, v in row.items() if k != "churn_label"} for row in rows[ROWS:]]
     (old,) = home.tags()
-    with up(home, workers=2) as server, closing(Database.open(home.database_url)) as database:
+    with up(home, workers=2) as server, stored(home) as database:
         before = auc_on_held_out_users(server, rows, old)
         assert before < 0.5
 
@@ -153,7 +153,7 @@ def test_a_changed_month_promotes_a_better_bento_by_itself_and_a_person_takes_it
 def test_shuffled_labels_promote_nothing(month_zero: Home, tmp_path: Path) -> None:
     home = month_zero.copy(tmp_path)
     (old,) = home.tags()
-    with up(home) as server, closing(Database.open(home.database_url)) as database:
+    with up(home) as server, stored(home) as database:
         stream(home, server, "--shuffle")
         wait_for(lambda: runs_ever(database) > 1, "a run to be asked for")
         wait_for(lambda: is_done(database), "the queue to be done", 300)

@@ -13,7 +13,7 @@ import pytest
 from runner.priority import NICENESS, at_low_priority
 from tests.databases import only_on_sqlite
 from tests.homes import Home, free_port, wait_for
-from tests.journeys.trainers import log, started
+from tests.journeys.trainers import beginning_with, log, started
 
 #: Runs before the first line of ours: notes the nice value of whichever thread imports one of these.
 WITNESS = """\
@@ -60,11 +60,8 @@ def test_it_imports_at_low_priority(
     trained: Home, tmp_path: Path, command: str, while_ready: int, imports: set[str], said: str
 ) -> None:
     seen = tmp_path / "seen"
-    (tmp_path / "early").mkdir()
-    (tmp_path / "early" / "sitecustomize.py").write_text(WITNESS.format(watched=WATCHED, file=str(seen)))
-    home = trained.copy(
-        tmp_path / "home", PYTHONPATH=str(tmp_path / "early"), REBENTO_WEB_PORT=str(free_port())
-    )
+    home = trained.copy(tmp_path / "home", REBENTO_WEB_PORT=str(free_port()))
+    home = beginning_with(home, WITNESS.format(watched=WATCHED, file=str(seen)))
     ours = os.nice(0)
     with started(home, command) as process:
         wait_for(lambda: said in log(home), "it to be ready")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from loop.clock import now_ms
@@ -21,6 +20,7 @@ from tests.databases import only_on_sqlite
 from tests.homes import Home, Server, up, wait_for
 from tests.journeys.command_line import refused, stored_and_joined
 from tests.journeys.trainers import set_policy, stored
+from tests.processes import beneath
 from tests.shared_data import DATA
 from use_cases.contract import Contract
 from use_cases.derive import frame_rows
@@ -101,13 +101,6 @@ def retrains(database: Database) -> list[StoredDecision]:
         return [one for one in decisions(connection, "small", kind="drift") if one.decision == "RETRAIN"]
 
 
-def commandline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:  # it has just ended
-        return []
-
-
 def test_before_anything_was_asked_a_report_says_so(served: Server, database: Database) -> None:
     assert line(served.home).startswith("INVESTIGATE drift_share=0.00 < 0.30 (target_drift=unknown): 0 rows")
     notes = json.loads(newest(database).numbers_json)["notes"]
@@ -178,11 +171,7 @@ def test_the_reporter_makes_what_a_page_asks_for(served: Server, database: Datab
     report = ended()
     assert report is not None and (report.state, report.error) == ("done", None)
     assert report.html is not None and (served.home.var / report.html).is_file()
-    (process,) = [
-        child
-        for child in psutil.Process(served.process.pid).children()
-        if "cli reporter" in " ".join(commandline(child))
-    ]
+    (process,) = beneath(served.process.pid, "cli reporter")
     assert not [one.path for one in process.memory_maps() if "/pandas/" in one.path]
 
 

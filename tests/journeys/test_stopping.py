@@ -23,7 +23,7 @@ from storage.reports import find_report, request_report
 from tests.databases import only_on_sqlite
 from tests.homes import ROOT, Home, free_port, wait_for
 from tests.journeys.test_alone import untrained
-from tests.journeys.trainers import all_runs, log, started, stored, with_held_builds
+from tests.journeys.trainers import all_runs, beginning_with, log, started, stored, with_held_builds
 
 pytestmark = pytest.mark.slow
 PATIENCE_SECONDS = 120
@@ -37,7 +37,7 @@ COMMANDS = {
     "grafana watch": "not marked yet",
 }
 
-#: Runs before the first line of ours: a process stands still as soon as it has its handler.
+#: A process stands still as soon as it has its handler.
 STANDS_STILL = """\
 import os, signal
 
@@ -89,9 +89,7 @@ def begun(home: Home, command: str) -> Iterator[subprocess.Popen[bytes]]:
 # It ends before it reaches a database.
 @only_on_sqlite
 def test_a_signal_in_the_first_moments_ends_a_process(home: Home, command: str) -> None:
-    (home.folder / "early").mkdir()
-    (home.folder / "early" / "sitecustomize.py").write_text(STANDS_STILL)
-    home = Home(home.folder, home.use_case, {**home.extra, "PYTHONPATH": str(home.folder / "early")})
+    home = beginning_with(home, STANDS_STILL)
     with begun(home, command) as process:
         wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "the handler")
         assert handles(process, signal.SIGTERM)

@@ -21,6 +21,7 @@ import pytest
 from tests.databases import only_on_sqlite
 from tests.homes import BIN, Home, Server, free_port, serving, up, wait_for
 from tests.journeys.command_line import refused
+from tests.processes import beneath, is_there
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Row = dict[str, Any]
@@ -59,27 +60,6 @@ def called(server: Server, row: Row) -> Iterator[list[int]]:
     assert not broken
 
 
-def _ended(processes: list[psutil.Process]) -> bool:
-    running = []
-    for process in processes:
-        try:
-            running.append(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            continue
-    return not any(running)
-
-
-def _processes(server: Server, what: str) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(server.process.pid).children():
-        try:
-            if what in " ".join(child.cmdline()):
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
 def test_a_killed_supervisor_is_replaced_on_its_port_without_a_refused_call(
     trained: Home, row: Row, tmp_path: Path
 ) -> None:
@@ -87,16 +67,19 @@ def test_a_killed_supervisor_is_replaced_on_its_port_without_a_refused_call(
     port = free_port()
     command = [str(BIN / "rebento"), "up"]
     with serving(home, command, port) as killed, ExitStack() as second:
-        wait_for(lambda: bool(_processes(killed, "cli trainer")), "the trainer")
-        workers, trainers = _processes(killed, "runner.worker"), _processes(killed, "cli trainer")
+        wait_for(lambda: bool(beneath(killed.process.pid, "cli trainer")), "the trainer")
+        workers, trainers = (
+            beneath(killed.process.pid, "runner.worker"),
+            beneath(killed.process.pid, "cli trainer"),
+        )
         killed.process.kill()
         killed.process.wait()
-        wait_for(lambda: _ended(trainers), "the trainer to follow")
+        wait_for(lambda: not any(is_there(one) for one in trainers), "the trainer to follow")
         assert killed.predict(row), "the workers go on"
         with called(killed, row) as statuses:
             server = second.enter_context(serving(home, command, port))
-            wait_for(lambda: _ended(workers), "the orphans to be replaced")
-            assert len(_processes(server, "runner.worker")) == 2
+            wait_for(lambda: not any(is_there(one) for one in workers), "the orphans to be replaced")
+            assert len(beneath(server.process.pid, "runner.worker")) == 2
             count = len(statuses)
             wait_for(lambda: len(statuses) > count + 20, "calls that only the new ones can answer")
         assert set(statuses) == {200}
@@ -104,10 +87,10 @@ def test_a_killed_supervisor_is_replaced_on_its_port_without_a_refused_call(
 
 def test_a_trainer_that_is_killed_is_started_again(trained: Home, row: Row, tmp_path: Path) -> None:
     with up(trained.copy(tmp_path)) as server:
-        wait_for(lambda: bool(_processes(server, "cli trainer")), "the trainer")
-        (victim,) = _processes(server, "cli trainer")
+        wait_for(lambda: bool(beneath(server.process.pid, "cli trainer")), "the trainer")
+        (victim,) = beneath(server.process.pid, "cli trainer")
         victim.kill()
-        wait_for(lambda: any(one != victim for one in _processes(server, "cli trainer")), "another")
+        wait_for(lambda: any(one != victim for one in beneath(server.process.pid, "cli trainer")), "another")
         assert server.predict(row)
 
 

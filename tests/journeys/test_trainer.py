@@ -24,7 +24,6 @@ from tests.journeys.trainers import (
     ask,
     assert_nothing_is_half_done,
     builds,
-    is_there,
     log,
     set_policy,
     started,
@@ -33,6 +32,7 @@ from tests.journeys.trainers import (
     stored,
     with_held_builds,
 )
+from tests.processes import is_there
 from tests.training.told import tell
 from use_cases.use_case import read_use_case
 

@@ -15,6 +15,7 @@ from storage.promotions import promotions
 from storage.runs import Run, request_run, runs
 from storage.versions import history, versions
 from tests.homes import BIN, Home, wait_for
+from tests.processes import beneath
 
 # A gate in the data: a test stops a run there for as long as it likes. What arrives from outside while it
 # waits comes out as an error of the loader's own, as libraries do it.
@@ -57,7 +58,7 @@ class Gate:
         wait_for(self._waits.exists, "a run to come to the gate", 180)
 
 
-#: Runs before the first line of ours: a build stands still before its work for as long as there is a file.
+#: A build stands still before its work for as long as there is a file.
 _HELD = """\
 import sys, time
 from pathlib import Path
@@ -71,13 +72,19 @@ sys.meta_path.insert(0, Hold())
 """
 
 
+def beginning_with(home: Home, code: str) -> Home:
+    """The same home, whose commands run this code before the first line of ours."""
+    folder = home.folder / "early"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(code)
+    return Home(home.folder, home.use_case, {**home.extra, "PYTHONPATH": str(folder)})
+
+
 def with_held_builds(home: Home) -> tuple[Home, Path]:
     """The same home, and a file: until it is removed no build goes on; it ends where its trainer does."""
-    folder, held = home.folder / "early", home.folder / "held"
-    folder.mkdir()
+    held = home.folder / "held"
     held.touch()
-    (folder / "sitecustomize.py").write_text(_HELD.format(held=str(held)))
-    return Home(home.folder, home.use_case, {**home.extra, "PYTHONPATH": str(folder)}), held
+    return beginning_with(home, _HELD.format(held=str(held))), held
 
 
 @contextmanager
@@ -163,17 +170,9 @@ def store(home: Home) -> dict[str, set[str]]:
 def builds(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes that put a Bento together for this one."""
     try:
-        children = psutil.Process(process.pid).children()
-        return [child for child in children if "training.build" in child.cmdline()]
+        return beneath(process.pid, "training.build")
     except psutil.NoSuchProcess:
         return []
-
-
-def is_there(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def set_policy(home: Home, **policy: object) -> None:

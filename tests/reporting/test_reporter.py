@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from storage.processes import alive
 from storage.reports import Report, find_report, last_report, reports, request_report
 from tests.homes import Home, wait_for
 from tests.journeys.trainers import Gate, log, started, stored
+from tests.processes import beneath, is_there
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -58,12 +58,7 @@ def found(database: Database, report_id: str) -> Report:
 
 
 def jobs(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-            if "reporting.job" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+    return beneath(process.pid, "reporting.job", recursive=True)
 
 
 def ended(database: Database, report_id: str) -> Report:
@@ -122,7 +117,7 @@ def test_a_report_in_the_hands_of_a_killed_reporter_is_made_by_the_next(
         (job,) = jobs(process)
         process.kill()
         process.wait()
-        wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE, "its job to end")
+        wait_for(lambda: not is_there(job), "its job to end")
     assert found(database, asked).state == "running"
     gate.open()
     with started(home, "reporter"):
@@ -140,7 +135,7 @@ def test_a_reporter_that_is_told_to_stop_puts_its_report_back(
         (job,) = jobs(process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-        assert not job.is_running() or job.status() == psutil.STATUS_ZOMBIE
+        assert not is_there(job)
     report = found(database, asked)
     assert (report.state, report.claimed_by, report.attempts) == ("requested", None, 0)
 
